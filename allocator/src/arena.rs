@@ -1,0 +1,432 @@
+//! Arenas: 2 MiB from the source, cut into units.
+//!
+//! ```text
+//!   2 MiB, aligned to 2 MiB
+//!   +----------------+--------+--------+-- - - --+--------+
+//!   | unit 0: header | unit 1 | unit 2 |         | unit n |      n = 127 units of 16 KiB for heaps,
+//!   +----------------+--------+--------+-- - - --+--------+      31 of 64 KiB for walkable pools
+//!     metadata of every pool, bitmaps of free and dirty units
+//! ```
+//!
+//! CPython's arena has 1 MiB (`ARENA_BITS` 20) and goes back only as a whole; here units go back one by one.
+#![allow(unsafe_code, reason = "arena headers lie in mapped memory and are reached by address")]
+
+use core::cell::Cell;
+use core::num::NonZeroUsize;
+use core::ptr::NonNull;
+
+use crate::budget::Budget;
+use crate::pool_meta::{PoolMeta, PoolPtr};
+use crate::source::{ArenaSource, Purged};
+
+/// Bytes of an arena, and its alignment.
+pub(crate) const ARENA_SIZE: usize = 2 << 20;
+/// Most units an arena can have.
+const MAX_UNITS: usize = 128;
+/// Free units that were touched stay resident up to this many, or a quarter of the units in use.
+const DIRTY_UNITS_KEPT: usize = 64;
+
+/// What stands at the start of an arena. All zeros is valid.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct ArenaHeader {
+    pools: [PoolMeta; MAX_UNITS],
+    /// Neighbours in address order.
+    next: Cell<Option<ArenaPtr>>,
+    prev: Cell<Option<ArenaPtr>>,
+    /// Neighbours among the arenas with the same number of free units.
+    next_equal: Cell<Option<ArenaPtr>>,
+    prev_equal: Cell<Option<ArenaPtr>>,
+    /// Bit i: unit i holds no pool.
+    free: Cell<u128>,
+    /// Bit i: unit i was touched since it was mapped or purged.
+    dirty: Cell<u128>,
+    /// Bytes mapped: `ARENA_SIZE`, or more for a run.
+    size: Cell<usize>,
+    /// Bytes charged to the budget for a run; 0 for an arena of pools.
+    run_charge: Cell<usize>,
+    /// Index of the run's one pool.
+    run_index: Cell<usize>,
+    /// A word for the owner of the heap.
+    pub(crate) tag: Cell<usize>,
+}
+
+/// Offset in the header of a run where its side bytes lie.
+pub(crate) const RUN_SIDE_OFFSET: usize = 32 << 10;
+
+const _: () = assert!(size_of::<ArenaHeader>() <= 16 << 10);
+
+/// An arena, by address.
+///
+/// # Invariants
+/// 1. It points to the start of a mapped arena, aligned to `ARENA_SIZE`, for as long as it is used.
+/// 2. It carries the provenance of the whole mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub(crate) struct ArenaPtr(NonNull<ArenaHeader>);
+
+impl core::ops::Deref for ArenaPtr {
+    type Target = ArenaHeader;
+
+    #[inline(always)]
+    fn deref(&self) -> &ArenaHeader {
+        // SAFETY: invariant 1; zeros are a valid header and all fields are cells.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl ArenaPtr {
+    /// The arena around an address.
+    ///
+    /// # Safety
+    /// The address lies in the first `ARENA_SIZE` bytes of a mapped arena.
+    #[inline(always)]
+    pub(crate) unsafe fn of_address(addr: NonZeroUsize) -> ArenaPtr {
+        // The provenance of a user's pointer may cover no more than the value in the block; `Arenas::map`
+        // exposed that of the mapping.
+        let ptr = core::ptr::with_exposed_provenance_mut(addr.get() & !(ARENA_SIZE - 1));
+        // SAFETY: an arena never starts at address 0.
+        ArenaPtr(unsafe { NonNull::new_unchecked(ptr) })
+    }
+
+    /// The arena whose header `ptr` points into, with the provenance of the whole mapping.
+    ///
+    /// # Safety
+    /// As said.
+    #[inline(always)]
+    pub(crate) unsafe fn of_pool(ptr: NonNull<u8>) -> ArenaPtr {
+        let start = ptr.as_ptr().map_addr(|addr| addr & !(ARENA_SIZE - 1));
+        // SAFETY: an arena never starts at address 0.
+        ArenaPtr(unsafe { NonNull::new_unchecked(start) }.cast())
+    }
+
+    /// The first byte of the arena.
+    #[inline(always)]
+    pub(crate) fn start(self) -> NonNull<u8> {
+        self.0.cast()
+    }
+
+    /// The pool of unit `index`.
+    #[inline(always)]
+    pub(crate) fn pool(self, index: usize) -> PoolPtr {
+        debug_assert!(index < MAX_UNITS);
+        // SAFETY: the array of `MAX_UNITS` pools is the first field of the header.
+        let meta = unsafe { self.0.cast::<PoolMeta>().add(index) };
+        // SAFETY: it points into a mapped arena and keeps the provenance of the mapping.
+        unsafe { PoolPtr::new(meta) }
+    }
+
+    /// Index of the unit whose metadata is at `meta`.
+    #[inline(always)]
+    pub(crate) fn index_of(self, meta: NonNull<u8>) -> usize {
+        (meta.addr().get() - self.0.addr().get()) / size_of::<PoolMeta>()
+    }
+
+    /// The first byte of unit `index`.
+    #[inline(always)]
+    pub(crate) fn unit(self, index: usize, shift: u32) -> NonNull<u8> {
+        // SAFETY: invariant 1: the arena has `ARENA_SIZE >> shift` units and the index is one of them.
+        unsafe { self.start().add(index << shift) }
+    }
+
+    /// True if the arena holds one large block instead of pools.
+    pub(crate) fn is_run(self) -> bool {
+        self.run_charge.get() != 0
+    }
+
+    /// True if `ptr` lies in the mapping.
+    pub(crate) fn contains(self, ptr: *const u8) -> bool {
+        ptr.addr().wrapping_sub(self.0.addr().get()) < self.size.get()
+    }
+
+    /// The neighbour with the next higher address.
+    pub(crate) fn next(self) -> Option<ArenaPtr> {
+        self.next.get()
+    }
+}
+
+/// All arenas of one heap, of units of `1 << SHIFT` bytes.
+///
+/// Units come from the fullest arena that has a free one, so that the emptiest arenas can run empty and go
+/// back (CPython keeps `usable_arenas` sorted for the same end). A wholly free arena is unmapped if there is
+/// another one; the last is kept, as pymalloc does since bpo-37257.
+#[derive(Debug)]
+pub(crate) struct Arenas<S: ArenaSource, const SHIFT: u32> {
+    source: S,
+    /// The arena with the lowest address.
+    first: Cell<Option<ArenaPtr>>,
+    /// Arenas by number of free units.
+    by_free: [Cell<Option<ArenaPtr>>; MAX_UNITS],
+    /// Bit n: `by_free[n]` is not empty.
+    some_free: Cell<u128>,
+    units_used: Cell<usize>,
+    units_dirty_free: Cell<usize>,
+    count: Cell<usize>,
+    highwater: Cell<usize>,
+    mapped_in_all: Cell<usize>,
+}
+
+impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
+    /// Bytes of a unit.
+    pub(crate) const UNIT: usize = 1 << SHIFT;
+    /// Units of an arena that can hold a pool.
+    pub(crate) const UNITS: usize = (ARENA_SIZE >> SHIFT) - 1;
+    /// The `free` bitmap of an empty arena: every unit but the header's.
+    const ALL_FREE: u128 = (u128::MAX >> (MAX_UNITS - (ARENA_SIZE >> SHIFT))) & !1;
+
+    pub(crate) const fn new(source: S) -> Self {
+        Arenas {
+            source,
+            first: Cell::new(None),
+            by_free: [const { Cell::new(None) }; MAX_UNITS],
+            some_free: Cell::new(0),
+            units_used: Cell::new(0),
+            units_dirty_free: Cell::new(0),
+            count: Cell::new(0),
+            highwater: Cell::new(0),
+            mapped_in_all: Cell::new(0),
+        }
+    }
+
+    /// A unit for a pool, from the fullest usable arena or a new one. `None` if the budget or the source
+    /// refuses. The caller must `format` it.
+    pub(crate) fn take_unit(&self, budget: &Budget, tag: usize) -> Option<PoolPtr> {
+        let arena = match self.some_free.get().trailing_zeros() as usize {
+            MAX_UNITS => self.map_arena(budget, tag)?,
+            fullest => self.by_free[fullest].get()?,
+        };
+        let free = arena.free.get();
+        let dirty = free & arena.dirty.get();
+        let index = if dirty != 0 {
+            self.units_dirty_free.set(self.units_dirty_free.get() - 1);
+            dirty.trailing_zeros()
+        } else {
+            budget.charge(Self::UNIT)?;
+            free.trailing_zeros()
+        };
+        arena.dirty.set(arena.dirty.get() | 1 << index);
+        self.set_free(arena, free & !(1 << index));
+        self.units_used.set(self.units_used.get() + 1);
+        Some(arena.pool(index as usize))
+    }
+
+    /// Takes back the unit of a pool that has no live block and is in no list.
+    pub(crate) fn return_unit(&self, budget: &Budget, pool: PoolPtr) {
+        debug_assert_eq!(pool.live.get(), 0);
+        let arena = pool.arena();
+        let free = arena.free.get() | 1 << pool.index();
+        self.units_used.set(self.units_used.get() - 1);
+        self.units_dirty_free.set(self.units_dirty_free.get() + 1);
+        let another_is_free = self.by_free[Self::UNITS].get().is_some();
+        self.set_free(arena, free);
+        if free == Self::ALL_FREE && another_is_free {
+            self.unmap_arena(budget, arena);
+        }
+        if self.units_dirty_free.get() > DIRTY_UNITS_KEPT.max(self.units_used.get() / 4) {
+            self.purge_units(budget);
+        }
+    }
+
+    /// A mapping of its own for one block of `size` bytes at alignment `align` (at most half an arena).
+    /// `None` if the budget or the source refuses, or the size overflows.
+    pub(crate) fn take_run(&self, budget: &Budget, tag: usize, size: usize, align: usize) -> Option<PoolPtr> {
+        let offset = align.max(Self::UNIT);
+        if offset > ARENA_SIZE / 2 {
+            return None;
+        }
+        let bytes = size.checked_add(offset)?.checked_next_multiple_of(4096)?;
+        if bytes > isize::MAX as usize {
+            return None;
+        }
+        let arena = self.map(budget, tag, bytes, bytes)?;
+        let index = offset >> SHIFT;
+        arena.run_charge.set(bytes);
+        arena.run_index.set(index);
+        Some(arena.pool(index))
+    }
+
+    /// Unmaps a run whose block is free.
+    pub(crate) fn return_run(&self, budget: &Budget, pool: PoolPtr) {
+        let arena = pool.arena();
+        let charge = arena.run_charge.get();
+        self.unmap(arena);
+        budget.release(charge);
+    }
+
+    /// Gives back every free unit and every wholly free arena. Returns the bytes that went back.
+    pub(crate) fn purge(&self, budget: &Budget) -> usize {
+        let before = budget.held();
+        while let Some(arena) = self.by_free[Self::UNITS].get() {
+            self.unmap_arena(budget, arena);
+        }
+        self.purge_units(budget);
+        before - budget.held()
+    }
+
+    /// Arenas, runs included, in ascending address.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = ArenaPtr> {
+        core::iter::successors(self.first.get(), |arena| arena.next())
+    }
+
+    /// Bit i: unit i of the arena holds a pool, or its run.
+    pub(crate) fn used_units(arena: ArenaPtr) -> u128 {
+        if arena.is_run() { 1 << arena.run_index.get() } else { Self::ALL_FREE & !arena.free.get() }
+    }
+
+    /// Pools in use of one arena, in ascending address.
+    pub(crate) fn pools_of(arena: ArenaPtr) -> impl Iterator<Item = PoolPtr> {
+        let mut used = Self::used_units(arena);
+        core::iter::from_fn(move || {
+            let index = used.trailing_zeros() as usize;
+            used &= used.wrapping_sub(1);
+            (index < MAX_UNITS).then(|| arena.pool(index))
+        })
+    }
+
+    /// Arenas mapped now, runs included.
+    pub(crate) fn count(&self) -> usize {
+        self.count.get()
+    }
+
+    /// Most arenas mapped at one time.
+    pub(crate) fn highwater(&self) -> usize {
+        self.highwater.get()
+    }
+
+    /// Arenas ever mapped.
+    pub(crate) fn mapped_in_all(&self) -> usize {
+        self.mapped_in_all.get()
+    }
+
+    /// Units that hold no pool but were touched and not purged since.
+    pub(crate) fn units_dirty_free(&self) -> usize {
+        self.units_dirty_free.get()
+    }
+
+    fn map_arena(&self, budget: &Budget, tag: usize) -> Option<ArenaPtr> {
+        let arena = self.map(budget, tag, ARENA_SIZE, Self::UNIT)?;
+        self.set_free(arena, Self::ALL_FREE);
+        Some(arena)
+    }
+
+    /// Maps `size` bytes, charges `charge` for them and enters them in the address order.
+    fn map(&self, budget: &Budget, tag: usize, size: usize, charge: usize) -> Option<ArenaPtr> {
+        budget.charge(charge)?;
+        let Some(start) = self.source.map(size, ARENA_SIZE) else {
+            budget.release(charge);
+            return None;
+        };
+        debug_assert_eq!(start.addr().get() % ARENA_SIZE, 0);
+        // Blocks come back by address alone; see `ArenaPtr::of_address`.
+        let _ = start.as_ptr().expose_provenance();
+        let arena = ArenaPtr(start.cast());
+        arena.size.set(size);
+        arena.tag.set(tag);
+        self.insert_by_address(arena);
+        self.count.set(self.count.get() + 1);
+        self.highwater.set(self.highwater.get().max(self.count.get()));
+        self.mapped_in_all.set(self.mapped_in_all.get() + 1);
+        Some(arena)
+    }
+
+    /// Unmaps a wholly free arena.
+    fn unmap_arena(&self, budget: &Budget, arena: ArenaPtr) {
+        debug_assert_eq!(arena.free.get(), Self::ALL_FREE);
+        let dirty = arena.dirty.get().count_ones() as usize;
+        self.units_dirty_free.set(self.units_dirty_free.get() - dirty);
+        self.set_free(arena, 0);
+        self.unmap(arena);
+        budget.release((dirty + 1) * Self::UNIT);
+    }
+
+    fn unmap(&self, arena: ArenaPtr) {
+        let (next, prev) = (arena.next.get(), arena.prev.get());
+        match prev {
+            Some(prev) => prev.next.set(next),
+            None => self.first.set(next),
+        }
+        if let Some(next) = next {
+            next.prev.set(prev);
+        }
+        self.count.set(self.count.get() - 1);
+        // SAFETY: mapped by `map` with this size, taken out of every list; no pool of it is in use.
+        unsafe { self.source.unmap(arena.start(), arena.size.get()) }
+    }
+
+    /// Purges the free dirty units of all arenas, neighbours in one call.
+    fn purge_units(&self, budget: &Budget) {
+        for arena in self.iter() {
+            let mut rest = arena.free.get() & arena.dirty.get();
+            while rest != 0 {
+                let start = rest.trailing_zeros();
+                let count = (!(rest >> start)).trailing_zeros();
+                let range = (u128::MAX >> (MAX_UNITS as u32 - count)) << start;
+                rest &= !range;
+                let bytes = (count as usize) << SHIFT;
+                // SAFETY: units without a pool, inside the arena, page aligned at both ends.
+                let purged = unsafe { self.source.purge(arena.unit(start as usize, SHIFT), bytes) };
+                if purged == Purged::Returned {
+                    arena.dirty.set(arena.dirty.get() & !range);
+                    self.units_dirty_free.set(self.units_dirty_free.get() - count as usize);
+                    budget.release(bytes);
+                }
+            }
+        }
+    }
+
+    /// Sets the free units of an arena and moves it to the list of arenas with that many. An arena with none
+    /// is in no such list.
+    fn set_free(&self, arena: ArenaPtr, free: u128) {
+        let (old, new) = (arena.free.get().count_ones() as usize, free.count_ones() as usize);
+        arena.free.set(free);
+        if old != 0 {
+            let (next, prev) = (arena.next_equal.take(), arena.prev_equal.take());
+            match prev {
+                Some(prev) => prev.next_equal.set(next),
+                None => self.by_free[old].set(next),
+            }
+            if let Some(next) = next {
+                next.prev_equal.set(prev);
+            }
+            if self.by_free[old].get().is_none() {
+                self.some_free.set(self.some_free.get() & !(1 << old));
+            }
+        }
+        if new != 0 {
+            let head = self.by_free[new].replace(Some(arena));
+            arena.next_equal.set(head);
+            if let Some(head) = head {
+                head.prev_equal.set(Some(arena));
+            }
+            self.some_free.set(self.some_free.get() | 1 << new);
+        }
+    }
+
+    /// Enters an arena in the address order. The kernel hands out descending addresses, so this is one step
+    /// nearly always.
+    fn insert_by_address(&self, arena: ArenaPtr) {
+        let mut before: Option<ArenaPtr> = None;
+        let mut after = self.first.get();
+        while let Some(at) = after.filter(|at| at.start() < arena.start()) {
+            before = Some(at);
+            after = at.next.get();
+        }
+        arena.prev.set(before);
+        arena.next.set(after);
+        match before {
+            Some(before) => before.next.set(Some(arena)),
+            None => self.first.set(Some(arena)),
+        }
+        if let Some(after) = after {
+            after.prev.set(Some(arena));
+        }
+    }
+}
+
+impl<S: ArenaSource, const SHIFT: u32> Drop for Arenas<S, SHIFT> {
+    fn drop(&mut self) {
+        while let Some(arena) = self.first.get() {
+            self.unmap(arena);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! A block that nobody uses, and the last-in first-out list of such blocks.
+#![allow(unsafe_code, reason = "the link of a free list lies inside the free block itself")]
+
+use core::cell::Cell;
+use core::ptr::NonNull;
+
+/// Ownership of a block that holds no value.
+///
+/// # Invariants
+/// 1. The address is the start of a block of a mapped pool, aligned to 8, of at least `link + 8` bytes.
+/// 2. Whoever has the `Block` is the only one who may read or write those bytes.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub(crate) struct Block(NonNull<u8>);
+
+/// Where in a free block the link to the next free block lies, in bytes from its start: 0 for
+/// [`Heap`](crate::Heap), 8 or more where the first word must read 0 (see [`crate::pool`]).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link(pub(crate) usize);
+
+impl Block {
+    /// Takes ownership of the block at `ptr`.
+    ///
+    /// # Safety
+    /// The invariants of [`Block`] must hold from now on.
+    #[inline(always)]
+    pub(crate) unsafe fn new(ptr: NonNull<u8>) -> Block {
+        Block(ptr)
+    }
+
+    /// Gives the block to the user.
+    #[inline(always)]
+    pub(crate) fn into_ptr(self) -> NonNull<u8> {
+        self.0
+    }
+
+    /// Sets the first 8 bytes to 0.
+    #[inline(always)]
+    pub(crate) fn clear_first_word(&mut self) {
+        // SAFETY: invariants 1 and 2: at least 8 writable, aligned bytes that nobody else looks at.
+        unsafe { self.0.cast::<u64>().write(0) }
+    }
+
+    #[inline(always)]
+    fn set_next(&mut self, link: Link, next: Option<Block>) {
+        // SAFETY: invariant 1: the block reaches 8 bytes past `link`.
+        let at = unsafe { self.0.add(link.0) }.cast::<Option<Block>>();
+        // SAFETY: invariant 2: the bytes are ours; `link` is a multiple of 8, so they are aligned.
+        unsafe { at.write(next) }
+    }
+
+    #[inline(always)]
+    fn take_next(&mut self, link: Link) -> Option<Block> {
+        // SAFETY: invariant 1: the block reaches 8 bytes past `link`.
+        let at = unsafe { self.0.add(link.0) }.cast::<Option<Block>>();
+        // SAFETY: only blocks on a `FreeList` are asked, and `push` wrote the link; it is read once, since
+        // the block leaves the list with it.
+        unsafe { at.read() }
+    }
+}
+
+/// Last-in first-out list of free blocks of one size. All zeros is the empty list.
+#[derive(Default)]
+#[repr(transparent)]
+pub(crate) struct FreeList(Cell<Option<Block>>);
+
+impl core::fmt::Debug for FreeList {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(if self.is_empty() { "FreeList(empty)" } else { "FreeList(..)" })
+    }
+}
+
+impl FreeList {
+    pub(crate) const fn new() -> FreeList {
+        FreeList(Cell::new(None))
+    }
+
+    #[inline(always)]
+    pub(crate) fn push(&self, link: Link, mut block: Block) {
+        block.set_next(link, self.0.take());
+        self.0.set(Some(block));
+    }
+
+    #[inline(always)]
+    pub(crate) fn pop(&self, link: Link) -> Option<Block> {
+        let mut block = self.0.take()?;
+        self.0.set(block.take_next(link));
+        Some(block)
+    }
+
+    /// Moves the whole list out.
+    #[inline(always)]
+    pub(crate) fn take(&self) -> FreeList {
+        FreeList(Cell::new(self.0.take()))
+    }
+
+    /// Empties the list; its blocks are no blocks any more.
+    pub(crate) fn forget(&self) {
+        let _ = self.0.take();
+    }
+
+    /// Replaces the list by `other`, whose blocks must be of the same size.
+    #[inline(always)]
+    pub(crate) fn replace(&self, other: FreeList) {
+        debug_assert!(self.is_empty(), "blocks would be lost");
+        self.0.set(other.0.take());
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        let block = self.0.take();
+        let empty = block.is_none();
+        self.0.set(block);
+        empty
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_last_in_first_out_at_either_link() {
+        let mut memory = [[0u64; 4]; 8];
+        for link in [Link(0), Link(8)] {
+            let list = FreeList::new();
+            for row in &mut memory {
+                // SAFETY: each row is a distinct block of 32 aligned bytes that only the list uses.
+                let mut block = unsafe { Block::new(NonNull::from(row).cast()) };
+                block.clear_first_word();
+                list.push(link, block);
+            }
+            let mut seen = Vec::new();
+            while let Some(block) = list.pop(link) {
+                seen.push(block.into_ptr().addr().get());
+            }
+            assert!(list.is_empty());
+            assert_eq!(seen.len(), 8);
+            assert!(seen.is_sorted_by(|a, b| a == &(b + 32)));
+        }
+    }
+}

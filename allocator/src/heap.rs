@@ -1,0 +1,422 @@
+//! [`Heap`]: an explicit heap for one thread at a time.
+//!
+//! An allocation, one room after the other: the class of the layout, the class's bin, and on a miss the free
+//! list of a partly used pool, its virgin blocks, a unit of the fullest arena, a new arena from the source.
+#![allow(unsafe_code, reason = "blocks come back by address")]
+
+use core::alloc::Layout;
+use core::cell::Cell;
+use core::ptr::NonNull;
+
+use allocator_api2::alloc::{AllocError, Allocator};
+
+use crate::arena::Arenas;
+use crate::block::{Block, FreeList, Link};
+use crate::budget::Budget;
+use crate::large::LargeBlocks;
+use crate::pool_meta::{PoolList, PoolPtr};
+use crate::size_class::{SMALL_CLASSES, SMALL_MAX, SizeClass};
+use crate::source::{ArenaSource, Os};
+use crate::stats::Stats;
+
+/// log2 of the bytes of a pool, CPython's `POOL_BITS`.
+const SHIFT: u32 = 14;
+const UNIT: usize = 1 << SHIFT;
+/// Virgin blocks are handed to a bin in portions of this many bytes, so that memory is touched when needed.
+const CARVE_BYTES: usize = 4096;
+/// Free blocks carry their link in the first word.
+const LINK: Link = Link(0);
+
+/// The free blocks of one class that are ready to hand out.
+#[derive(Debug)]
+struct Bin {
+    list: FreeList,
+    count: Cell<u32>,
+    /// Most blocks the list may hold: about one pool of bytes.
+    limit: u32,
+}
+
+impl Bin {
+    const fn new(class: SizeClass) -> Bin {
+        let blocks = UNIT / class.size();
+        Bin {
+            list: FreeList::new(),
+            count: Cell::new(0),
+            limit: if blocks > 1024 { 1024 } else { blocks as u32 },
+        }
+    }
+}
+
+/// A heap of its own: arenas, pools and blocks, used by one thread at a time.
+///
+/// Requests to 512 bytes are served from 16 KiB pools of blocks of one size, larger ones are passed on to the
+/// system allocator. Dropping the heap frees everything that it holds, whether or not the blocks were freed
+/// one by one; no destructor of a value runs.
+///
+/// The heap is [`Send`] and not `Sync`. `&Heap` is an [`Allocator`], so that collections can live on it:
+///
+/// ```
+/// use allocator_api2::vec::Vec;
+/// use cpymem_allocator::Heap;
+///
+/// let heap = Heap::new();
+/// let mut names = Vec::new_in(&heap);
+/// names.extend(["arena", "pool", "block"]);
+/// assert!(heap.owns(names.as_ptr().cast()));
+/// assert!(heap.stats().blocks_in_use() > 0);
+/// ```
+///
+/// ```compile_fail
+/// # use cpymem_allocator::Heap;
+/// fn shared<T: Sync>(_: T) {}
+/// shared(Heap::new()); // a heap takes no locks
+/// ```
+///
+/// ```
+/// # use cpymem_allocator::Heap;
+/// fn moved<T: Send>(_: T) {}
+/// moved(Heap::new());
+/// ```
+///
+/// # Cost
+/// A hit in the bin touches the bin and the block: no header, no page map. A heap maps nothing before its
+/// first allocation and at least one 2 MiB arena after it, of which only what is used becomes resident.
+///
+/// # Invariants
+/// 1. The blocks of `bins[c]` are free blocks of pools of class `c` of this heap; each pool counts them as
+///    live, so the pool stays while one of its blocks is in a bin.
+/// 2. `partial[c]` lists exactly the pools of class `c` that are not exhausted.
+#[derive(Debug)]
+pub struct Heap<S: ArenaSource = Os> {
+    bins: [Bin; SMALL_CLASSES],
+    partial: [PoolList; SMALL_CLASSES],
+    budget: Budget,
+    large: LargeBlocks,
+    arenas: Arenas<S, SHIFT>,
+}
+
+// SAFETY: everything a heap points to belongs to it alone and none of it is tied to a thread; `&Heap` is not
+// `Send` because `Heap` is not `Sync`, so a heap can only move when nobody uses its blocks through it.
+unsafe impl<S: ArenaSource + Send> Send for Heap<S> {}
+
+impl Heap {
+    /// A heap on memory of the operating system.
+    pub const fn new() -> Heap {
+        Heap::new_in(Os, usize::MAX)
+    }
+
+    /// A heap that never holds more than `bytes` bytes, its own headers included: an allocation that would
+    /// pass the limit first purges the heap and, if that is not enough, returns `None`.
+    ///
+    /// Memory is charged by pool (16 KiB) and large block, when it is first touched and not when it is
+    /// mapped; see [`Stats::held_bytes`].
+    pub const fn with_limit(bytes: usize) -> Heap {
+        Heap::new_in(Os, bytes)
+    }
+}
+
+impl Default for Heap {
+    fn default() -> Heap {
+        Heap::new()
+    }
+}
+
+impl<S: ArenaSource> Heap<S> {
+    /// A heap on the memory of `source` that holds at most `limit` bytes. Large blocks come from the system
+    /// allocator all the same, and are charged to the limit.
+    pub const fn new_in(source: S, limit: usize) -> Heap<S> {
+        let mut bins = [const { Bin::new(SizeClass::from_index(0)) }; SMALL_CLASSES];
+        let mut class = 0;
+        while class < SMALL_CLASSES {
+            bins[class] = Bin::new(SizeClass::from_index(class));
+            class += 1;
+        }
+        Heap {
+            bins,
+            partial: [const { PoolList::new() }; SMALL_CLASSES],
+            budget: Budget::new(limit),
+            large: LargeBlocks::new(),
+            arenas: Arenas::new(source),
+        }
+    }
+
+    /// A block for `layout`, uninitialised, or `None` if the limit or the system refuses. A size of 0 gets a
+    /// block too. Never panics.
+    #[inline]
+    pub fn alloc(&self, layout: Layout) -> Option<NonNull<u8>> {
+        let Some(class) = SizeClass::of(layout, SMALL_MAX) else {
+            return self.alloc_large(layout);
+        };
+        let bin = &self.bins[class.index()];
+        match bin.list.pop(LINK) {
+            Some(block) => {
+                bin.count.set(bin.count.get() - 1);
+                Some(block.into_ptr())
+            }
+            None => self.refill(class),
+        }
+    }
+
+    /// Frees a block.
+    ///
+    /// # Safety
+    /// `ptr` was allocated by this heap with `layout`, was not freed since, and is not used again.
+    #[inline]
+    pub unsafe fn dealloc(&self, ptr: NonNull<u8>, layout: Layout) {
+        let Some(class) = SizeClass::of(layout, SMALL_MAX) else {
+            // SAFETY: the layout takes this route in `alloc` too.
+            return unsafe { self.large.dealloc(&self.budget, ptr) };
+        };
+        // SAFETY: a block of this class, which the caller gives up.
+        let block = unsafe { Block::new(ptr) };
+        let bin = &self.bins[class.index()];
+        if bin.count.get() < bin.limit {
+            bin.count.set(bin.count.get() + 1);
+            bin.list.push(LINK, block);
+        } else {
+            // SAFETY: as above.
+            unsafe { self.spill(class, block) }
+        }
+    }
+
+    /// Changes the size of a block, keeping the content up to the smaller of both sizes. The block stays in
+    /// place if the new size takes the same class; large blocks grow in place if the system can. `None`
+    /// leaves the old block as it was.
+    ///
+    /// CPython's rule is another one (a block stays if at most a quarter would be wasted); a block here must
+    /// be freed with its new layout, so it may only stay where that layout leads.
+    ///
+    /// # Safety
+    /// `ptr` was allocated by this heap with `layout` and not freed since; after `Some` it is not used again
+    /// and the block's layout is `new_size` at the same alignment, after `None` nothing has changed.
+    pub unsafe fn realloc(&self, ptr: NonNull<u8>, layout: Layout, new_size: usize) -> Option<NonNull<u8>> {
+        let new = Layout::from_size_align(new_size, layout.align()).ok()?;
+        match (SizeClass::of(layout, SMALL_MAX), SizeClass::of(new, SMALL_MAX)) {
+            (Some(old), Some(new)) if old == new => return Some(ptr),
+            // SAFETY: the layout says that the block is a large one.
+            (None, None) => return unsafe { self.large.realloc(&self.budget, ptr, layout, new_size) },
+            _ => {}
+        }
+        let moved = self.alloc(new)?;
+        let bytes = layout.size().min(new_size);
+        // SAFETY: both blocks have at least `bytes` bytes and are distinct.
+        unsafe { ptr.copy_to_nonoverlapping(moved, bytes) };
+        // SAFETY: the caller's promise.
+        unsafe { self.dealloc(ptr, layout) };
+        Some(moved)
+    }
+
+    /// Bytes and counts of the heap now, found by walking its pools: no counter is kept on the fast path.
+    /// Costs about 2 ns a pool.
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats::new(UNIT, Arenas::<S, SHIFT>::UNITS);
+        for (class, bin) in self.bins.iter().enumerate() {
+            stats.add_cached(class, bin.count.get() as usize);
+        }
+        for arena in self.arenas.iter() {
+            for pool in Arenas::<S, SHIFT>::pools_of(arena) {
+                stats.add_pool(pool.class.get() as usize, pool.live.get() as usize);
+            }
+        }
+        stats.set_arenas(self.arenas.count(), self.arenas.highwater(), self.arenas.mapped_in_all());
+        stats.set_held(self.budget.held(), self.budget.peak(), self.arenas.units_dirty_free());
+        stats.set_large(self.large.count(), self.large.bytes());
+        stats
+    }
+
+    /// Bytes that the heap holds, as [`Stats::held_bytes`], without a walk.
+    pub fn held_bytes(&self) -> usize {
+        self.budget.held()
+    }
+
+    /// Most bytes that the heap ever held, as [`Stats::peak_held_bytes`], without a walk.
+    pub fn peak_held_bytes(&self) -> usize {
+        self.budget.peak()
+    }
+
+    /// Empties the bins and returns every free pool and arena to the source. Returns the bytes that went
+    /// back. What remains is what pools with live blocks need.
+    pub fn purge(&self) -> usize {
+        let before = self.budget.held();
+        for class in (0..SMALL_CLASSES).map(SizeClass::from_index) {
+            let bin = &self.bins[class.index()];
+            while let Some(block) = bin.list.pop(LINK) {
+                bin.count.set(bin.count.get() - 1);
+                // SAFETY: invariant 1: a free block of this class.
+                unsafe { self.spill(class, block) };
+            }
+            for pool in self.partial[class.index()].iter().filter(|pool| pool.live.get() == 0) {
+                self.retire(class, pool);
+            }
+        }
+        self.arenas.purge(&self.budget);
+        before - self.budget.held()
+    }
+
+    /// True if `ptr` lies in memory of this heap. Walks its arenas and large blocks: for checks, not for
+    /// routing.
+    pub fn owns(&self, ptr: *const u8) -> bool {
+        self.arenas.iter().any(|arena| arena.contains(ptr)) || self.large.contains(ptr)
+    }
+
+    /// Asserts the invariants and every equation that the docs of the parts state.
+    #[cfg(test)]
+    pub(crate) fn check(&self) {
+        for class in (0..SMALL_CLASSES).map(SizeClass::from_index) {
+            crate::check::bin(&self.bins[class.index()].list, self.bins[class.index()].count.get(), LINK);
+            crate::check::partial(&self.partial[class.index()], class);
+        }
+        crate::check::arenas(&self.arenas, &self.budget, self.large.bytes(), LINK);
+        crate::check::stats(&self.stats());
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn alloc_large(&self, layout: Layout) -> Option<NonNull<u8>> {
+        self.large.alloc(&self.budget, layout).or_else(|| {
+            self.purge();
+            self.large.alloc(&self.budget, layout)
+        })
+    }
+
+    /// Fills an empty bin from a pool and hands out the first block.
+    #[cold]
+    #[inline(never)]
+    fn refill(&self, class: SizeClass) -> Option<NonNull<u8>> {
+        let partial = &self.partial[class.index()];
+        let pool = match partial.front() {
+            Some(pool) => pool,
+            None => self.new_pool(class)?,
+        };
+        let (blocks, count) = pool.pop_many(LINK, SHIFT, CARVE_BYTES);
+        if pool.is_exhausted() {
+            partial.remove(pool);
+        }
+        let first = blocks.pop(LINK)?;
+        let bin = &self.bins[class.index()];
+        // A new pool may have been paid for by a purge, and a purge leaves the bin empty.
+        bin.list.replace(blocks);
+        bin.count.set(count as u32 - 1);
+        Some(first.into_ptr())
+    }
+
+    /// An empty pool, entered in the list of its class.
+    fn new_pool(&self, class: SizeClass) -> Option<PoolPtr> {
+        let pool = self.arenas.take_unit(&self.budget, 0).or_else(|| {
+            self.purge();
+            self.arenas.take_unit(&self.budget, 0)
+        })?;
+        pool.format(class.index() as u8, class.size(), 0, UNIT / class.size());
+        self.partial[class.index()].push_front(pool);
+        Some(pool)
+    }
+
+    /// Gives a block back to its pool.
+    ///
+    /// # Safety
+    /// The block is a block of class `class` of this heap.
+    #[cold]
+    #[inline(never)]
+    unsafe fn spill(&self, class: SizeClass, block: Block) {
+        let ptr = block.into_ptr();
+        // SAFETY: the block lies in a pool of this heap.
+        let pool = unsafe { PoolPtr::of_block(ptr, SHIFT) };
+        debug_assert_eq!(pool.class.get() as usize, class.index(), "freed with the wrong layout");
+        let was_exhausted = pool.is_exhausted();
+        // SAFETY: still the caller's block.
+        pool.push(LINK, unsafe { Block::new(ptr) });
+        let partial = &self.partial[class.index()];
+        if was_exhausted {
+            partial.push_front(pool);
+        }
+        // One empty pool a class stays, so that a class that goes up and down by a block costs no arena work.
+        if pool.live.get() == 0 && !partial.is_only(pool) {
+            self.retire(class, pool);
+        }
+    }
+
+    /// Returns the unit of an empty pool to its arena.
+    fn retire(&self, class: SizeClass, pool: PoolPtr) {
+        self.partial[class.index()].remove(pool);
+        self.arenas.return_unit(&self.budget, pool);
+    }
+}
+
+// SAFETY: a block stays valid until it is freed or the heap is dropped, and the heap outlives every `&Heap`;
+// moving or copying the reference changes nothing. A request for no bytes gets a dangling pointer that is
+// never freed.
+unsafe impl<S: ArenaSource> Allocator for &Heap<S> {
+    #[inline]
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        let ptr = match layout.size() {
+            0 => dangling(layout),
+            _ => self.alloc(layout).ok_or(AllocError)?,
+        };
+        Ok(NonNull::slice_from_raw_parts(ptr, layout.size()))
+    }
+
+    #[inline]
+    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+        if layout.size() != 0 {
+            // SAFETY: the caller's promise; only blocks of size 0 are dangling.
+            unsafe { self.dealloc(ptr, layout) }
+        }
+    }
+
+    unsafe fn grow(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        // SAFETY: the caller's promise.
+        unsafe { change(self, ptr, old, new) }
+    }
+
+    unsafe fn grow_zeroed(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        // SAFETY: the caller's promise.
+        let grown = unsafe { change(self, ptr, old, new) }?;
+        // SAFETY: the new block has `new.size() >= old.size()` bytes.
+        let tail = unsafe { grown.cast::<u8>().add(old.size()) };
+        // SAFETY: the tail lies in the new block, which is ours until it is returned.
+        unsafe { tail.write_bytes(0, new.size() - old.size()) };
+        Ok(grown)
+    }
+
+    unsafe fn shrink(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        // SAFETY: the caller's promise.
+        unsafe { change(self, ptr, old, new) }
+    }
+}
+
+/// A pointer for a block of no bytes.
+fn dangling(layout: Layout) -> NonNull<u8> {
+    NonNull::without_provenance(core::num::NonZeroUsize::MIN.saturating_mul(
+        // An alignment is never 0.
+        core::num::NonZeroUsize::new(layout.align()).unwrap_or(core::num::NonZeroUsize::MIN),
+    ))
+}
+
+/// Grows or shrinks a block of any size, 0 included, to any layout.
+///
+/// # Safety
+/// As `Allocator::grow` and `Allocator::shrink`.
+unsafe fn change<S: ArenaSource>(
+    heap: &Heap<S>,
+    ptr: NonNull<u8>,
+    old: Layout,
+    new: Layout,
+) -> Result<NonNull<[u8]>, AllocError> {
+    if old.align() == new.align() && old.size() != 0 && new.size() != 0 {
+        // SAFETY: the caller's promise; the block is not of size 0, so it is a block of the heap.
+        let moved = unsafe { heap.realloc(ptr, old, new.size()) }.ok_or(AllocError)?;
+        return Ok(NonNull::slice_from_raw_parts(moved, new.size()));
+    }
+    let moved = heap.allocate(new)?;
+    let bytes = old.size().min(new.size());
+    // SAFETY: both blocks have at least `bytes` bytes and are distinct.
+    unsafe { ptr.copy_to_nonoverlapping(moved.cast(), bytes) };
+    // SAFETY: the caller's promise.
+    unsafe { heap.deallocate(ptr, old) };
+    Ok(moved)
+}

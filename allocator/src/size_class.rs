@@ -1,0 +1,154 @@
+//! Size classes: which block size serves a request.
+//!
+//! ```text
+//!   request      step   classes   worst rounding
+//!   1..=128        8       16     7 bytes
+//!   129..=256     16        8     15 bytes
+//!   257..=8192   1/4 of the doubling, 20 classes, 20 %
+//! ```
+//!
+//! CPython has 32 classes in steps of 16 bytes up to 512 (`Include/internal/pycore_obmalloc.h`, `ALIGNMENT`,
+//! `SMALL_REQUEST_THRESHOLD`). Rust tells an allocator the alignment it needs, so a request for 24, 40 or 56
+//! bytes at alignment 8 can have a block of just that size; a C `malloc` must round it up.
+
+use core::alloc::Layout;
+
+/// Number of classes in the whole table.
+pub(crate) const CLASSES: usize = 44;
+/// Number of classes that [`Heap`](crate::Heap) serves from its pools.
+pub(crate) const SMALL_CLASSES: usize = 28;
+/// Largest request in bytes that [`Heap`](crate::Heap) serves from its pools, as CPython's
+/// `SMALL_REQUEST_THRESHOLD`.
+pub(crate) const SMALL_MAX: usize = 512;
+/// Largest request in bytes that the table knows.
+pub(crate) const POOLED_MAX: usize = 8192;
+
+/// The block size in bytes of each class.
+const SIZES: [u16; CLASSES] = {
+    let mut sizes = [0; CLASSES];
+    let mut class = 0;
+    while class < CLASSES {
+        sizes[class] = if class < 16 {
+            8 * (class as u16 + 1)
+        } else if class < 24 {
+            128 + 16 * (class as u16 - 15)
+        } else {
+            let doubling = (class as u16 - 24) / 4;
+            let quarter = (class as u16 - 24) % 4 + 1;
+            (256 << doubling) + quarter * (64 << doubling)
+        };
+        class += 1;
+    }
+    sizes
+};
+
+/// Index into the table of block sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SizeClass(u8);
+
+impl SizeClass {
+    /// The smallest class whose blocks hold `layout` at its alignment, or `None` above `max` bytes.
+    ///
+    /// A block of class `c` lies at a multiple of its size from an address aligned to the largest power of
+    /// two that divides the size, so `c` serves an alignment exactly when the alignment divides the size.
+    #[inline(always)]
+    pub(crate) const fn of(layout: Layout, max: usize) -> Option<SizeClass> {
+        let (size, align) = (layout.size(), layout.align());
+        if align <= 8 {
+            if size > max { None } else { Some(Self::of_size(size)) }
+        } else {
+            Self::of_aligned(size, align, max)
+        }
+    }
+
+    /// The class of a request of `size` bytes at alignment 8. A request for no bytes gets the smallest block.
+    #[inline(always)]
+    const fn of_size(size: usize) -> SizeClass {
+        if size <= 128 {
+            SizeClass((size.saturating_sub(1) / 8) as u8)
+        } else if size <= 256 {
+            SizeClass((16 + (size - 129) / 16) as u8)
+        } else {
+            let last = size - 1;
+            let log2 = last.ilog2() as usize;
+            SizeClass((24 + (log2 - 8) * 4 + ((last >> (log2 - 2)) & 3)) as u8)
+        }
+    }
+
+    #[inline]
+    const fn of_aligned(size: usize, align: usize, max: usize) -> Option<SizeClass> {
+        if size > max || align > max {
+            return None;
+        }
+        // Both are at most `max`, so the sum cannot overflow.
+        let size = if size == 0 { align } else { (size + align - 1) & !(align - 1) };
+        if size > max {
+            return None;
+        }
+        let mut class = Self::of_size(size);
+        while class.size() % align != 0 {
+            class = SizeClass(class.0 + 1); // a power of two follows within four classes
+        }
+        if class.size() > max { None } else { Some(class) }
+    }
+
+    /// The class with this index, which must be below [`CLASSES`].
+    pub(crate) const fn from_index(index: usize) -> SizeClass {
+        assert!(index < CLASSES);
+        SizeClass(index as u8)
+    }
+
+    /// Position of the class in the table.
+    #[inline(always)]
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// Bytes of a block of this class.
+    #[inline(always)]
+    pub(crate) const fn size(self) -> usize {
+        SIZES[self.0 as usize] as usize
+    }
+}
+
+const _: () = {
+    assert!(SIZES[0] == 8 && SIZES[15] == 128 && SIZES[23] == 256);
+    assert!(SIZES[SMALL_CLASSES - 1] as usize == SMALL_MAX);
+    assert!(SIZES[CLASSES - 1] as usize == POOLED_MAX);
+    let mut class = 1;
+    while class < CLASSES {
+        assert!(SIZES[class] > SIZES[class - 1] && SIZES[class].is_multiple_of(8));
+        class += 1;
+    }
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The slow, obvious rule: the first class that is large enough and divisible by the alignment.
+    fn first_fit(size: usize, align: usize, max: usize) -> Option<usize> {
+        SIZES.iter().map(|&s| s as usize).find(|&s| s <= max && s >= size && s % align == 0)
+    }
+
+    #[test]
+    fn every_request_gets_the_first_class_that_fits() {
+        for max in [SMALL_MAX, POOLED_MAX] {
+            for align in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 8192, 1 << 20] {
+                for size in 0..=POOLED_MAX + 8 {
+                    let layout = Layout::from_size_align(size, align).unwrap();
+                    let class = SizeClass::of(layout, max).map(SizeClass::size);
+                    assert_eq!(class, first_fit(size, align, max), "size {size} align {align} max {max}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rounding_wastes_at_most_a_fifth_above_256_bytes() {
+        for size in 257..=POOLED_MAX {
+            let block = SizeClass::of_size(size).size();
+            assert!((block - size) as f64 <= 0.2 * block as f64, "{size} -> {block}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Where arenas come from.
+#![allow(unsafe_code, reason = "a source hands out raw memory")]
+
+use core::ptr::NonNull;
+
+/// What became of a range that was handed to [`ArenaSource::purge`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purged {
+    /// The memory went back to where it came from; the range reads 0 and costs nothing until it is touched.
+    Returned,
+    /// The source keeps the memory; the content is as it was.
+    Kept,
+}
+
+/// A source of memory for arenas: the operating system ([`Os`]), or a caller's own.
+///
+/// # Safety
+/// [`map`](Self::map) returns a range of at least `size` readable and writable bytes that reads 0, is aligned
+/// to `align`, overlaps no other range that is still mapped, and stays valid until
+/// [`unmap`](Self::unmap) is called for it, also when the source value is moved.
+pub unsafe trait ArenaSource {
+    /// Maps `size` bytes aligned to `align`, a power of two; `None` if there is no memory. `size` is a
+    /// multiple of 4096.
+    fn map(&self, size: usize, align: usize) -> Option<NonNull<u8>>;
+
+    /// Gives a whole range back.
+    ///
+    /// # Safety
+    /// `ptr` and `size` are what one call of [`map`](Self::map) returned and was asked, and nobody uses the
+    /// range any more.
+    unsafe fn unmap(&self, ptr: NonNull<u8>, size: usize);
+
+    /// Gives the memory of a part of a range back while the addresses stay reserved. The default keeps it.
+    ///
+    /// # Safety
+    /// The bytes lie inside one mapped range, both ends are multiples of 4096, and nobody needs the content.
+    unsafe fn purge(&self, ptr: NonNull<u8>, size: usize) -> Purged {
+        let _ = (ptr, size);
+        Purged::Kept
+    }
+}
+
+/// The operating system: anonymous private mappings.
+///
+/// A mapping of 2 MiB costs one `mmap` and, if the kernel does not happen to align it, a second `mmap` and
+/// two `munmap` of the ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Os;
+
+impl Os {
+    fn map_anywhere(size: usize) -> Option<NonNull<u8>> {
+        // SAFETY: a new anonymous private mapping at an address of the kernel's choice touches no memory of
+        // ours.
+        let ptr = unsafe {
+            libc::mmap(
+                core::ptr::null_mut(),
+                size,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        if ptr == libc::MAP_FAILED { None } else { NonNull::new(ptr.cast()) }
+    }
+
+    /// # Safety
+    /// The range is a page-aligned part of a mapping made here, and nobody uses it any more.
+    unsafe fn unmap_part(ptr: NonNull<u8>, size: usize) {
+        if size > 0 {
+            // SAFETY: the caller says so. The call can only fail for want of kernel memory when it splits a
+            // mapping; then the range stays mapped, which is a leak and no more.
+            unsafe { libc::munmap(ptr.as_ptr().cast(), size) };
+        }
+    }
+}
+
+// SAFETY: the kernel returns zeroed pages that overlap nothing, and keeps them until `munmap`.
+unsafe impl ArenaSource for Os {
+    fn map(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
+        let ptr = Self::map_anywhere(size)?;
+        if ptr.addr().get() & (align - 1) == 0 {
+            return Some(ptr);
+        }
+        // SAFETY: the range was mapped above and never used.
+        unsafe { Self::unmap_part(ptr, size) };
+        let whole = size.checked_add(align)?;
+        let ptr = Self::map_anywhere(whole)?;
+        let before = ptr.addr().get().wrapping_neg() & (align - 1);
+        // SAFETY: `before < align`, so the aligned part starts in the mapping.
+        let start = unsafe { ptr.add(before) };
+        // SAFETY: and its `size` bytes end in the mapping.
+        let end = unsafe { start.add(size) };
+        // SAFETY: the bytes before the aligned part, never used.
+        unsafe { Self::unmap_part(ptr, before) };
+        // SAFETY: the bytes after the aligned part, never used.
+        unsafe { Self::unmap_part(end, align - before) };
+        Some(start)
+    }
+
+    unsafe fn unmap(&self, ptr: NonNull<u8>, size: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { Self::unmap_part(ptr, size) }
+    }
+
+    unsafe fn purge(&self, ptr: NonNull<u8>, size: usize) -> Purged {
+        // SAFETY: the caller promises that the content of this part of a mapping is not needed.
+        let failed = unsafe { libc::madvise(ptr.as_ptr().cast(), size, libc::MADV_DONTNEED) };
+        if failed == 0 { Purged::Returned } else { Purged::Kept }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mappings_are_aligned_zeroed_and_purged_to_zero() {
+        for align in [4096, 64 << 10, 2 << 20, 64 << 20] {
+            let size = 2 << 20;
+            let ptr = Os.map(size, align).expect("memory");
+            assert_eq!(ptr.addr().get() % align, 0);
+            // SAFETY: the mapping is ours and `size` bytes long.
+            let bytes = unsafe { core::slice::from_raw_parts_mut(ptr.as_ptr(), size) };
+            assert!(bytes.iter().all(|&b| b == 0));
+            bytes.fill(7);
+            // SAFETY: a page-aligned part of the mapping.
+            let purged = unsafe { Os.purge(ptr, 4096) };
+            assert_eq!(purged, Purged::Returned);
+            // SAFETY: as above; the old reference is not used again.
+            let bytes = unsafe { core::slice::from_raw_parts(ptr.as_ptr(), size) };
+            assert!(bytes[..4096].iter().all(|&b| b == 0) && bytes[4096..].iter().all(|&b| b == 7));
+            // SAFETY: mapped above with this size, not used again.
+            unsafe { Os.unmap(ptr, size) };
+        }
+    }
+
+    #[test]
+    fn an_impossible_size_is_none() {
+        assert!(Os.map(usize::MAX & !4095, 4096).is_none());
+        assert!(Os.map(1 << 60, 2 << 20).is_none());
+    }
+}

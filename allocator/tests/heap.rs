@@ -1,0 +1,256 @@
+//! What a user of [`Heap`] relies on: routes, limits, failing sources, drop.
+#![allow(unsafe_code, clippy::multiple_unsafe_ops_per_block, reason = "the interface under test is unsafe")]
+
+use std::alloc::Layout;
+use std::cell::Cell;
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+use allocator_api2::boxed::Box;
+use allocator_api2::vec::Vec as HeapVec;
+use cpymem_allocator::{ArenaSource, Heap, Os, Purged};
+
+fn layout(size: usize, align: usize) -> Layout {
+    Layout::from_size_align(size, align).unwrap()
+}
+
+/// The system's memory, with a count of what is mapped and a number of mappings after which it fails.
+#[derive(Clone, Default)]
+struct Counted {
+    mapped: Rc<Cell<usize>>,
+    calls: Rc<Cell<usize>>,
+    fail_at: Option<usize>,
+}
+
+// SAFETY: everything is passed on to `Os`.
+unsafe impl ArenaSource for Counted {
+    fn map(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
+        let call = self.calls.get();
+        self.calls.set(call + 1);
+        if self.fail_at.is_some_and(|n| call >= n) {
+            return None;
+        }
+        let ptr = Os.map(size, align)?;
+        self.mapped.set(self.mapped.get() + size);
+        Some(ptr)
+    }
+
+    unsafe fn unmap(&self, ptr: NonNull<u8>, size: usize) {
+        self.mapped.set(self.mapped.get() - size);
+        // SAFETY: the caller's promise.
+        unsafe { Os.unmap(ptr, size) }
+    }
+
+    unsafe fn purge(&self, ptr: NonNull<u8>, size: usize) -> Purged {
+        // SAFETY: the caller's promise.
+        unsafe { Os.purge(ptr, size) }
+    }
+}
+
+#[test]
+fn dropping_a_heap_returns_every_arena_whatever_was_not_freed() {
+    let source = Counted::default();
+    let heap = Heap::new_in(source.clone(), usize::MAX);
+    for i in 0..200_000usize {
+        let ptr = heap.alloc(layout(i % 700, 8)).unwrap();
+        if i % 3 == 0 {
+            // SAFETY: allocated above with this layout.
+            unsafe { heap.dealloc(ptr, layout(i % 700, 8)) };
+        }
+    }
+    assert!(source.mapped.get() >= 16 << 20);
+    assert_eq!(source.mapped.get(), heap.stats().arena_bytes());
+    drop(heap);
+    assert_eq!(source.mapped.get(), 0);
+}
+
+#[test]
+fn a_heap_that_was_never_used_maps_nothing() {
+    let source = Counted::default();
+    let heap = Heap::new_in(source.clone(), usize::MAX);
+    assert_eq!((heap.purge(), heap.held_bytes(), source.calls.get()), (0, 0, 0));
+}
+
+#[test]
+fn a_source_that_fails_at_any_call_gives_none_and_keeps_what_there_is() {
+    for fail_at in 0..6 {
+        let heap = Heap::new_in(Counted { fail_at: Some(fail_at), ..Counted::default() }, usize::MAX);
+        let mut blocks = Vec::new();
+        while let Some(ptr) = heap.alloc(layout(512, 8)) {
+            // SAFETY: the block has 512 bytes.
+            unsafe { ptr.write_bytes(blocks.len() as u8, 512) };
+            blocks.push(ptr);
+        }
+        assert_eq!(blocks.len(), fail_at * 127 * 32, "every unit of every arena is used before `None`");
+        for (i, ptr) in blocks.into_iter().enumerate() {
+            // SAFETY: allocated and filled above.
+            unsafe { assert_eq!(ptr.add(511).read(), i as u8) };
+            // SAFETY: allocated above with this layout.
+            unsafe { heap.dealloc(ptr, layout(512, 8)) };
+        }
+        heap.purge();
+        assert_eq!(heap.held_bytes(), 0);
+    }
+}
+
+#[test]
+fn a_limit_holds_and_memory_that_was_freed_can_be_used_again() {
+    let limit = 256 << 10;
+    let heap = Heap::with_limit(limit);
+    let small = layout(64, 8);
+    let mut blocks = Vec::new();
+    while let Some(ptr) = heap.alloc(small) {
+        blocks.push(ptr);
+    }
+    // A header and fifteen pools fit into sixteen units.
+    assert_eq!(blocks.len(), 15 * (16384 / 64));
+    assert!(heap.held_bytes() <= limit);
+    assert!(heap.alloc(layout(100_000, 8)).is_none(), "large blocks are charged too");
+    for ptr in blocks.drain(..) {
+        // SAFETY: allocated above with this layout.
+        unsafe { heap.dealloc(ptr, small) };
+    }
+    // The pools of 64 bytes lie in bins and lists; the limit makes the heap purge them by itself.
+    let large = layout(200_000, 8);
+    let ptr = heap.alloc(large).expect("a purge makes room");
+    assert!(heap.stats().peak_held_bytes() <= limit);
+    // SAFETY: allocated above with this layout.
+    unsafe { heap.dealloc(ptr, large) };
+    assert!(Heap::with_limit(0).alloc(layout(8, 8)).is_none());
+    assert!(Heap::with_limit(20_000).alloc(layout(8, 8)).is_none(), "a header without a pool is no use");
+}
+
+#[test]
+fn sizes_that_no_machine_has_are_none() {
+    let heap = Heap::new();
+    let most = isize::MAX as usize;
+    for align in [1, 8, 4096, 2 << 20] {
+        assert!(heap.alloc(layout(most / align * align - align + 1, align)).is_none());
+    }
+    let block = heap.alloc(layout(40, 8)).unwrap();
+    // SAFETY: allocated above; the call fails and leaves the block alone.
+    assert!(unsafe { heap.realloc(block, layout(40, 8), most - 7) }.is_none());
+    // SAFETY: as above.
+    assert!(unsafe { heap.realloc(block, layout(40, 8), usize::MAX) }.is_none());
+    assert_eq!(heap.stats().blocks_in_use(), 1);
+}
+
+#[test]
+fn every_alignment_is_kept_on_every_route() {
+    let heap = Heap::new();
+    for align in (0..=21).map(|log2| 1usize << log2) {
+        for size in [0, 1, 8, 24, 100, 512, 513, 5000] {
+            let at = layout(size, align);
+            let ptrs: Vec<_> = (0..5).map(|_| heap.alloc(at).unwrap()).collect();
+            for ptr in ptrs {
+                assert_eq!(ptr.addr().get() % align, 0, "size {size} align {align}");
+                assert!(heap.owns(ptr.as_ptr()));
+                // SAFETY: allocated above with this layout.
+                unsafe { heap.dealloc(ptr, at) };
+            }
+        }
+    }
+}
+
+#[test]
+fn realloc_keeps_the_content_across_every_route() {
+    let heap = Heap::new();
+    let sizes = [0, 1, 7, 8, 9, 16, 120, 129, 256, 300, 511, 512, 513, 520, 4000, 70_000, 3 << 20];
+    for align in [1, 8, 16, 64, 1024] {
+        for &from in &sizes {
+            for &to in &sizes {
+                let ptr = heap.alloc(layout(from, align)).unwrap();
+                for i in 0..from {
+                    // SAFETY: inside the block.
+                    unsafe { ptr.add(i).write(i as u8 ^ 0x5a) };
+                }
+                // SAFETY: allocated above with this layout.
+                let ptr = unsafe { heap.realloc(ptr, layout(from, align), to) }.unwrap();
+                assert_eq!(ptr.addr().get() % align, 0);
+                for i in 0..from.min(to) {
+                    // SAFETY: inside the block.
+                    assert_eq!(unsafe { ptr.add(i).read() }, i as u8 ^ 0x5a, "{from} -> {to} at {i}");
+                }
+                // SAFETY: the block has the new layout now.
+                unsafe { heap.dealloc(ptr, layout(to, align)) };
+            }
+        }
+    }
+    assert_eq!(heap.stats().blocks_in_use(), 0);
+}
+
+#[test]
+fn owns_tells_its_own_blocks_from_others() {
+    let (a, b) = (Heap::new(), Heap::new());
+    for size in [16, 2000] {
+        let block = a.alloc(layout(size, 8)).unwrap();
+        assert!(a.owns(block.as_ptr()) && !b.owns(block.as_ptr()));
+    }
+    let local = 0u8;
+    assert!(!a.owns(&local) && !a.owns(std::ptr::null()));
+}
+
+#[test]
+fn memory_goes_back_when_most_of_it_was_freed() {
+    let heap = Heap::new();
+    let at = layout(96, 8);
+    let blocks: Vec<_> = (0..300_000).map(|_| heap.alloc(at).unwrap()).collect();
+    let full = heap.held_bytes();
+    assert!(full >= 300_000 * 96);
+    for ptr in blocks {
+        // SAFETY: allocated above with this layout.
+        unsafe { heap.dealloc(ptr, at) };
+    }
+    assert!(heap.held_bytes() <= 2 << 20, "without a call: {} of {full} bytes", heap.held_bytes());
+    heap.purge();
+    assert_eq!(heap.held_bytes(), 0);
+}
+
+#[test]
+fn a_heap_moves_to_another_thread_with_its_blocks() {
+    let heap = Heap::new();
+    let blocks: Vec<usize> =
+        (0..1000).map(|i| heap.alloc(layout(8 + i % 500, 8)).unwrap().as_ptr().expose_provenance()).collect();
+    std::thread::spawn(move || {
+        for (i, addr) in blocks.into_iter().enumerate() {
+            let ptr = NonNull::new(std::ptr::with_exposed_provenance_mut(addr)).unwrap();
+            // SAFETY: allocated by this heap with this layout, on another thread.
+            unsafe { heap.dealloc(ptr, layout(8 + i % 500, 8)) };
+        }
+        assert_eq!(heap.stats().blocks_in_use(), 0);
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn collections_live_on_a_heap() {
+    let heap = Heap::new();
+    let mut grid: HeapVec<HeapVec<u32, &Heap>, &Heap> = HeapVec::new_in(&heap);
+    for i in 0..500 {
+        let mut row = HeapVec::new_in(&heap);
+        row.extend(0..i);
+        row.shrink_to_fit();
+        grid.push(row);
+    }
+    assert!(grid.iter().enumerate().all(|(i, row)| row.iter().copied().eq(0..i as u32)));
+    let empty: Box<(), &Heap> = Box::new_in((), &heap);
+    drop((grid, empty));
+    assert_eq!(heap.stats().blocks_in_use(), 0);
+}
+
+#[test]
+fn stats_print_the_table_of_cpython() {
+    let heap = Heap::new();
+    for _ in 0..10 {
+        heap.alloc(layout(48, 8)).unwrap();
+    }
+    heap.alloc(layout(1000, 8)).unwrap();
+    let table = heap.stats().to_string();
+    assert!(table.contains("class   size   num pools   blocks in use  avail blocks"));
+    assert!(table.lines().any(|line| line.split_whitespace().eq(["0", "48", "1", "10", "331"])), "{table}");
+    assert!(table.contains("# arenas allocated current"));
+    let stats = heap.stats();
+    assert_eq!((stats.blocks_in_use(), stats.large_blocks(), stats.pools()), (11, 1, 1));
+    assert_eq!(stats.bytes_in_use(), 480);
+}
