@@ -1,1 +1,144 @@
-//! `#[derive(Trace)]` for `cpymem-cyclegc`.
+//! `#[derive(Trace)]` for `cpymem-cyclegc`; use it through that crate.
+
+use proc_macro::TokenStream;
+use proc_macro2::TokenStream as Tokens;
+use quote::{format_ident, quote};
+use syn::{Data, DeriveInput, Error, Field, Fields, Result, parse_macro_input, parse_quote};
+
+/// See the re-export in `cpymem_cyclegc`.
+#[proc_macro_derive(Trace, attributes(trace))]
+pub fn derive_trace(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand(input).unwrap_or_else(Error::into_compile_error).into()
+}
+
+fn expand(mut input: DeriveInput) -> Result<Tokens> {
+    if let Some(attribute) = input.attrs.iter().find(|attribute| attribute.path().is_ident("trace")) {
+        return Err(Error::new_spanned(attribute, "`#[trace(..)]` belongs on a field"));
+    }
+    let variants = match &input.data {
+        Data::Struct(data) => vec![Variant::new(quote!(Self), &data.fields)?],
+        Data::Enum(data) => data
+            .variants
+            .iter()
+            .map(|variant| {
+                let name = &variant.ident;
+                Variant::new(quote!(Self::#name), &variant.fields)
+            })
+            .collect::<Result<_>>()?,
+        Data::Union(_) => {
+            return Err(Error::new_spanned(&input.ident, "`Trace` cannot be derived for a union"));
+        }
+    };
+    let visit =
+        variants.iter().map(|variant| variant.arm(&format_ident!("visit"), &format_ident!("visitor")));
+    let clear =
+        variants.iter().map(|variant| variant.arm(&format_ident!("clear"), &format_ident!("clearer")));
+    let needs =
+        variants.iter().flat_map(|variant| &variant.fields).filter(|field| !field.skip).map(|field| {
+            let ty = &field.ty;
+            quote!(<#ty as ::cpymem_cyclegc::Trace>::needs_trace())
+        });
+    let needs = quote!(false #(|| #needs)*);
+
+    for param in input.generics.type_params_mut() {
+        param.bounds.push(parse_quote!(::cpymem_cyclegc::Trace));
+    }
+    let name = &input.ident;
+    let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
+    Ok(quote! {
+        // SAFETY: every field that is not skipped is visited once, and cleared; nothing else happens.
+        #[automatically_derived]
+        #[allow(unsafe_code, unused_variables, clippy::all)]
+        unsafe impl #impl_generics ::cpymem_cyclegc::Trace for #name #type_generics #where_clause {
+            fn visit(&self, visitor: &mut ::cpymem_cyclegc::Visitor<'_>) {
+                match self { #(#visit)* _ => {} }
+            }
+
+            fn clear(&mut self, clearer: &mut ::cpymem_cyclegc::Clearer<'_>) {
+                match self { #(#clear)* _ => {} }
+            }
+
+            fn needs_trace() -> bool {
+                #needs
+            }
+        }
+    })
+}
+
+/// One variant of an enum, or the struct.
+struct Variant {
+    path: Tokens,
+    shape: Shape,
+    fields: Vec<Traced>,
+}
+
+enum Shape {
+    Named,
+    Unnamed,
+    Unit,
+}
+
+/// A field: how to bind it in a pattern, its type, and whether it is skipped.
+struct Traced {
+    member: Tokens,
+    binding: proc_macro2::Ident,
+    ty: syn::Type,
+    skip: bool,
+}
+
+impl Variant {
+    fn new(path: Tokens, fields: &Fields) -> Result<Variant> {
+        let shape = match fields {
+            Fields::Named(_) => Shape::Named,
+            Fields::Unnamed(_) => Shape::Unnamed,
+            Fields::Unit => Shape::Unit,
+        };
+        let fields = fields.iter().enumerate().map(|(index, field)| Traced::new(index, field));
+        Ok(Variant { path, shape, fields: fields.collect::<Result<_>>()? })
+    }
+
+    /// The arm of a `match self` that calls `method` with `argument` on every field that is not skipped.
+    fn arm(&self, method: &proc_macro2::Ident, argument: &proc_macro2::Ident) -> Tokens {
+        let path = &self.path;
+        let patterns =
+            self.fields.iter().map(|Traced { member, binding, skip, .. }| match (&self.shape, skip) {
+                (Shape::Named, false) => quote!(#member: #binding),
+                (Shape::Named, true) => quote!(#member: _),
+                (_, false) => quote!(#binding),
+                (_, true) => quote!(_),
+            });
+        let pattern = match self.shape {
+            Shape::Named => quote!(#path { #(#patterns),* }),
+            Shape::Unnamed => quote!(#path(#(#patterns),*)),
+            Shape::Unit => quote!(#path),
+        };
+        let calls = self
+            .fields
+            .iter()
+            .filter(|field| !field.skip)
+            .map(|Traced { binding, .. }| quote!(::cpymem_cyclegc::Trace::#method(#binding, #argument);));
+        quote!(#pattern => { #(#calls)* })
+    }
+}
+
+impl Traced {
+    fn new(index: usize, field: &Field) -> Result<Traced> {
+        let mut skip = false;
+        for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("trace")) {
+            attribute.parse_nested_meta(|meta| {
+                if meta.path.is_ident("skip") {
+                    skip = true;
+                    Ok(())
+                } else {
+                    Err(meta.error("the only option of a field is `skip`"))
+                }
+            })?;
+        }
+        let member = match &field.ident {
+            Some(name) => quote!(#name),
+            None => quote!(#index),
+        };
+        Ok(Traced { member, binding: format_ident!("field_{index}"), ty: field.ty.clone(), skip })
+    }
+}

@@ -1,0 +1,333 @@
+//! [`Trace`] for the types of the standard library.
+#![allow(unsafe_code, reason = "Trace is an unsafe trait")]
+
+use core::cell::{Cell, OnceCell, RefCell};
+use core::hash::{BuildHasher, Hash};
+use core::marker::PhantomData;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};
+
+use crate::trace::{Clearer, Trace, Visitor};
+
+/// A type that owns no `Gc`.
+macro_rules! leaf {
+    ([$($generics:tt)*] $type:ty) => {
+        // SAFETY: a value of this type owns no `Gc`.
+        unsafe impl<$($generics)*> Trace for $type {
+            #[inline]
+            fn visit(&self, _: &mut Visitor<'_>) {}
+
+            #[inline]
+            fn clear(&mut self, _: &mut Clearer<'_>) {}
+
+            #[inline]
+            fn needs_trace() -> bool {
+                false
+            }
+        }
+    };
+}
+
+macro_rules! leaves {
+    ($($type:ty),* $(,)?) => { $(leaf!([] $type);)* };
+}
+
+leaves! {
+    (), bool, char, String,
+    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64,
+    core::num::NonZeroU32, core::num::NonZeroU64, core::num::NonZeroUsize,
+    core::sync::atomic::AtomicBool, core::sync::atomic::AtomicU32, core::sync::atomic::AtomicU64,
+    core::sync::atomic::AtomicUsize, core::sync::atomic::AtomicI64,
+    core::time::Duration, std::time::Instant, std::time::SystemTime,
+    std::ffi::OsString, std::ffi::CString, std::path::PathBuf,
+}
+leaf!(['a, T: ?Sized] &'a T);
+leaf!([T: ?Sized] PhantomData<T>);
+// A `Gc` is not `Copy`, so neither is what owns one.
+leaf!([T: Copy] Cell<T>);
+
+// SAFETY: text owns no `Gc`.
+unsafe impl Trace for str {
+    fn visit(&self, _: &mut Visitor<'_>) {}
+
+    fn clear(&mut self, _: &mut Clearer<'_>) {}
+}
+
+/// Whether a container of `T`s behind a pointer can own a `Gc`: whoever owns one has something to drop.
+///
+/// A type can contain itself behind such a pointer, so asking `T::needs_trace()` might never end.
+const fn may_own_gc<T: ?Sized>() -> bool {
+    core::mem::needs_drop::<T>()
+}
+
+/// Containers whose elements can be reached by shared and by exclusive iterators.
+macro_rules! sequence {
+    ($($type:ident),*) => { $(
+        // SAFETY: each element is visited once, and cleared.
+        unsafe impl<T: Trace> Trace for $type<T> {
+            #[inline]
+            fn visit(&self, visitor: &mut Visitor<'_>) {
+                if may_own_gc::<T>() {
+                    self.iter().for_each(|element| element.visit(visitor));
+                }
+            }
+
+            #[inline]
+            fn clear(&mut self, clearer: &mut Clearer<'_>) {
+                self.iter_mut().for_each(|element| element.clear(clearer));
+            }
+
+            #[inline]
+            fn needs_trace() -> bool {
+                may_own_gc::<T>()
+            }
+        }
+    )* };
+}
+
+sequence!(Vec, VecDeque, LinkedList);
+
+// SAFETY: the value, if there is one, is visited once, and cleared.
+unsafe impl<T: Trace> Trace for Option<T> {
+    #[inline]
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        if let Some(value) = self {
+            value.visit(visitor);
+        }
+    }
+
+    #[inline]
+    fn clear(&mut self, clearer: &mut Clearer<'_>) {
+        if let Some(value) = self {
+            value.clear(clearer);
+        }
+    }
+
+    #[inline]
+    fn needs_trace() -> bool {
+        T::needs_trace()
+    }
+}
+
+// SAFETY: each element is visited once, and cleared.
+unsafe impl<T: Trace> Trace for [T] {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        self.iter().for_each(|element| element.visit(visitor));
+    }
+
+    fn clear(&mut self, clearer: &mut Clearer<'_>) {
+        self.iter_mut().for_each(|element| element.clear(clearer));
+    }
+}
+
+// SAFETY: each element is visited once, and cleared.
+unsafe impl<T: Trace, const N: usize> Trace for [T; N] {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        self.as_slice().visit(visitor);
+    }
+
+    fn clear(&mut self, clearer: &mut Clearer<'_>) {
+        self.as_mut_slice().clear(clearer);
+    }
+
+    fn needs_trace() -> bool {
+        T::needs_trace()
+    }
+}
+
+// SAFETY: the one value that there is is visited once, and cleared.
+unsafe impl<T: Trace, E: Trace> Trace for Result<T, E> {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        match self {
+            Ok(value) => value.visit(visitor),
+            Err(error) => error.visit(visitor),
+        }
+    }
+
+    fn clear(&mut self, clearer: &mut Clearer<'_>) {
+        match self {
+            Ok(value) => value.clear(clearer),
+            Err(error) => error.clear(clearer),
+        }
+    }
+
+    fn needs_trace() -> bool {
+        T::needs_trace() || E::needs_trace()
+    }
+}
+
+// SAFETY: a box owns its value alone.
+unsafe impl<T: Trace + ?Sized> Trace for Box<T> {
+    #[inline]
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        (**self).visit(visitor);
+    }
+
+    #[inline]
+    fn clear(&mut self, clearer: &mut Clearer<'_>) {
+        (**self).clear(clearer);
+    }
+
+    #[inline]
+    fn needs_trace() -> bool {
+        may_own_gc::<T>()
+    }
+}
+
+// SAFETY: a cell owns its value alone. While it is mutably borrowed, `visit` reports nothing, so what the
+// value refers to counts as referenced from outside in this pass; a borrow cannot begin or end between two
+// phases of a pass, since no user code runs there.
+unsafe impl<T: Trace> Trace for RefCell<T> {
+    #[inline]
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        if let Ok(value) = self.try_borrow() {
+            value.visit(visitor);
+        }
+    }
+
+    #[inline]
+    fn clear(&mut self, clearer: &mut Clearer<'_>) {
+        self.get_mut().clear(clearer);
+    }
+
+    #[inline]
+    fn needs_trace() -> bool {
+        T::needs_trace()
+    }
+}
+
+// SAFETY: a cell owns its value alone.
+unsafe impl<T: Trace> Trace for OnceCell<T> {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        if let Some(value) = self.get() {
+            value.visit(visitor);
+        }
+    }
+
+    fn clear(&mut self, clearer: &mut Clearer<'_>) {
+        if let Some(value) = self.get_mut() {
+            value.clear(clearer);
+        }
+    }
+
+    fn needs_trace() -> bool {
+        T::needs_trace()
+    }
+}
+
+/// Maps. Keys cannot be changed in place, so a map whose keys own `Gc`s is emptied to sever them.
+macro_rules! map {
+    ($([$($generics:tt)*] $type:ty, $take:ident;)*) => { $(
+        // SAFETY: each key and each value is visited once, and cleared.
+        unsafe impl<$($generics)*> Trace for $type {
+            fn visit(&self, visitor: &mut Visitor<'_>) {
+                for (key, value) in self {
+                    key.visit(visitor);
+                    value.visit(visitor);
+                }
+            }
+
+            fn clear(&mut self, clearer: &mut Clearer<'_>) {
+                if may_own_gc::<K>() {
+                    for (mut key, mut value) in $take(self) {
+                        key.clear(clearer);
+                        value.clear(clearer);
+                    }
+                } else {
+                    self.values_mut().for_each(|value| value.clear(clearer));
+                }
+            }
+
+            fn needs_trace() -> bool {
+                may_own_gc::<K>() || may_own_gc::<V>()
+            }
+        }
+    )* };
+}
+
+fn take_hash_map<K, V, S>(map: &mut HashMap<K, V, S>) -> impl Iterator<Item = (K, V)> {
+    map.drain()
+}
+
+fn take_btree_map<K, V>(map: &mut BTreeMap<K, V>) -> impl Iterator<Item = (K, V)> {
+    core::mem::take(map).into_iter()
+}
+
+map! {
+    [K: Trace + Eq + Hash, V: Trace, S: BuildHasher] HashMap<K, V, S>, take_hash_map;
+    [K: Trace + Ord, V: Trace] BTreeMap<K, V>, take_btree_map;
+}
+
+/// Sets, and heaps, whose elements cannot be changed in place either.
+macro_rules! set {
+    ($([$($generics:tt)*] $type:ty, $take:ident;)*) => { $(
+        // SAFETY: each element is visited once, and cleared.
+        unsafe impl<$($generics)*> Trace for $type {
+            fn visit(&self, visitor: &mut Visitor<'_>) {
+                self.iter().for_each(|element| element.visit(visitor));
+            }
+
+            fn clear(&mut self, clearer: &mut Clearer<'_>) {
+                if may_own_gc::<T>() {
+                    for mut element in $take(self) {
+                        element.clear(clearer);
+                    }
+                }
+            }
+
+            fn needs_trace() -> bool {
+                may_own_gc::<T>()
+            }
+        }
+    )* };
+}
+
+fn take_hash_set<T, S>(set: &mut HashSet<T, S>) -> impl Iterator<Item = T> {
+    set.drain()
+}
+
+fn take_btree_set<T>(set: &mut BTreeSet<T>) -> impl Iterator<Item = T> {
+    core::mem::take(set).into_iter()
+}
+
+fn take_heap<T>(heap: &mut BinaryHeap<T>) -> impl Iterator<Item = T> {
+    heap.drain()
+}
+
+set! {
+    [T: Trace + Eq + Hash, S: BuildHasher] HashSet<T, S>, take_hash_set;
+    [T: Trace + Ord] BTreeSet<T>, take_btree_set;
+    [T: Trace + Ord] BinaryHeap<T>, take_heap;
+}
+
+/// Tuples.
+macro_rules! tuple {
+    ($($name:ident)*) => {
+        // SAFETY: each element is visited once, and cleared.
+        unsafe impl<$($name: Trace),*> Trace for ($($name,)*) {
+            #[allow(non_snake_case, reason = "the type's name stands for the element")]
+            fn visit(&self, visitor: &mut Visitor<'_>) {
+                let ($($name,)*) = self;
+                $($name.visit(visitor);)*
+            }
+
+            #[allow(non_snake_case, reason = "the type's name stands for the element")]
+            fn clear(&mut self, clearer: &mut Clearer<'_>) {
+                let ($($name,)*) = self;
+                $($name.clear(clearer);)*
+            }
+
+            fn needs_trace() -> bool {
+                $($name::needs_trace())||*
+            }
+        }
+    };
+}
+
+tuple!(A);
+tuple!(A B);
+tuple!(A B C);
+tuple!(A B C D);
+tuple!(A B C D E);
+tuple!(A B C D E F);
+tuple!(A B C D E F G);
+tuple!(A B C D E F G H);
