@@ -145,7 +145,7 @@ impl<S: ArenaSource> Heap<S> {
     #[inline]
     pub fn alloc(&self, layout: Layout) -> Option<NonNull<u8>> {
         let Some(class) = SizeClass::of(layout, SMALL_MAX) else {
-            return self.alloc_large(layout);
+            return self.alloc_large(layout, false);
         };
         let bin = &self.bins[class.index()];
         match bin.list.pop(LINK) {
@@ -155,6 +155,18 @@ impl<S: ArenaSource> Heap<S> {
             }
             None => self.refill(class),
         }
+    }
+
+    /// As [`alloc`](Self::alloc), with every byte 0. Large blocks that come fresh from the system are not
+    /// written.
+    pub fn alloc_zeroed(&self, layout: Layout) -> Option<NonNull<u8>> {
+        if SizeClass::of(layout, SMALL_MAX).is_none() {
+            return self.alloc_large(layout, true);
+        }
+        let block = self.alloc(layout)?;
+        // SAFETY: the block has `layout.size()` bytes and is ours until it is returned.
+        unsafe { block.write_bytes(0, layout.size()) };
+        Some(block)
     }
 
     /// Frees a block.
@@ -272,10 +284,10 @@ impl<S: ArenaSource> Heap<S> {
 
     #[cold]
     #[inline(never)]
-    fn alloc_large(&self, layout: Layout) -> Option<NonNull<u8>> {
-        self.large.alloc(&self.budget, layout).or_else(|| {
+    fn alloc_large(&self, layout: Layout, zeroed: bool) -> Option<NonNull<u8>> {
+        self.large.alloc(&self.budget, layout, zeroed).or_else(|| {
             self.purge();
-            self.large.alloc(&self.budget, layout)
+            self.large.alloc(&self.budget, layout, zeroed)
         })
     }
 
@@ -351,6 +363,14 @@ unsafe impl<S: ArenaSource> Allocator for &Heap<S> {
         let ptr = match layout.size() {
             0 => dangling(layout),
             _ => self.alloc(layout).ok_or(AllocError)?,
+        };
+        Ok(NonNull::slice_from_raw_parts(ptr, layout.size()))
+    }
+
+    fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        let ptr = match layout.size() {
+            0 => dangling(layout),
+            _ => self.alloc_zeroed(layout).ok_or(AllocError)?,
         };
         Ok(NonNull::slice_from_raw_parts(ptr, layout.size()))
     }

@@ -99,11 +99,12 @@ impl LargeBlocks {
         self.bytes.get()
     }
 
-    pub(crate) fn alloc(&self, budget: &Budget, layout: Layout) -> Option<NonNull<u8>> {
+    pub(crate) fn alloc(&self, budget: &Budget, layout: Layout, zeroed: bool) -> Option<NonNull<u8>> {
         let (outer, offset) = outer(layout)?;
         budget.charge(outer.size())?;
         // SAFETY: the size is at least `HEADER`, not 0.
-        let Some(base) = NonNull::new(unsafe { System.alloc(outer) }) else {
+        let base = unsafe { if zeroed { System.alloc_zeroed(outer) } else { System.alloc(outer) } };
+        let Some(base) = NonNull::new(base) else {
             budget.release(outer.size());
             return None;
         };

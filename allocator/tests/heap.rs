@@ -254,3 +254,20 @@ fn stats_print_the_table_of_cpython() {
     assert_eq!((stats.blocks_in_use(), stats.large_blocks(), stats.pools()), (11, 1, 1));
     assert_eq!(stats.bytes_in_use(), 480);
 }
+
+#[test]
+fn zeroed_blocks_read_zero_also_when_they_were_used_before() {
+    let heap = Heap::new();
+    for size in [1, 24, 512, 513, 40_000, 3 << 20] {
+        for round in 0..3 {
+            let at = layout(size, 8);
+            let ptr = heap.alloc_zeroed(at).unwrap();
+            // SAFETY: the block has `size` bytes.
+            let bytes = unsafe { std::slice::from_raw_parts_mut(ptr.as_ptr(), size) };
+            assert!(bytes.iter().all(|&b| b == 0), "size {size} round {round}");
+            bytes.fill(0xee);
+            // SAFETY: allocated above with this layout.
+            unsafe { heap.dealloc(ptr, at) };
+        }
+    }
+}

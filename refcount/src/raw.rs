@@ -1,0 +1,22 @@
+//! Counts, side headers and the trashcan, without an owning type. **Unsafe in spirit and exempt from semver.**
+//!
+//! [`rc::Rc`](crate::rc::Rc) is one embedder of this module; a cycle collector is another: both put a [`Header`] in front of
+//! their values, decide what `meta` means, and destroy the object themselves when [`Header::decrement`] says so.
+//!
+//! # An embedder's life of an object
+//!
+//! 1. Allocate, write [`Header::new`] at the front and the value behind it.
+//! 2. [`increment`](Header::increment) for every new reference, [`decrement`](Header::decrement) for every one that goes.
+//! 3. For a weak reference: [`side_or_insert`](Header::side_or_insert), then [`Side::retain`]. To use it:
+//!    [`Side::upgrade`]. To let go of it: [`Side::release`].
+//! 4. When `decrement` returns `true`: hand the object to [`trashcan::dispose`], or destroy it on the spot. Destroying means:
+//!    drop the value, [`release_side`](Header::release_side), free the memory.
+
+mod count;
+mod header;
+mod side;
+pub mod trashcan;
+
+pub use count::Count;
+pub use header::{Decrement, Header};
+pub use side::Side;

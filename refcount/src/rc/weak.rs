@@ -1,0 +1,212 @@
+//! `Weak`: references that do not keep the object alive, and the constructor that needs them.
+#![allow(unsafe_code, reason = "a `Weak` shares a side header and remembers its object")]
+
+use super::object::{DEFERRABLE, ObjectPtr, Storage};
+use super::strong::Rc;
+use crate::raw::Side;
+use allocator_api2::alloc::{AllocError, Allocator, Global, handle_alloc_error};
+use core::alloc::Layout;
+use core::fmt;
+
+use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::ptr::NonNull;
+
+/// A reference that does not keep its object alive; [`upgrade`](Weak::upgrade) asks for one that does.
+///
+/// Names and meanings are those of [`std::rc::Weak`]. It holds the object's 16-byte side header, not the object's memory.
+///
+/// ```
+/// use cpymem_refcount::rc::Rc;
+///
+/// let strong = Rc::new(5);
+/// let weak = Rc::downgrade(&strong);
+/// assert_eq!(*weak.upgrade().unwrap(), 5);
+/// drop(strong);
+/// assert!(weak.upgrade().is_none());
+/// ```
+///
+/// Like `Rc` it stays on its thread:
+///
+/// ```compile_fail,E0277
+/// fn sendable<T: Send>(_: T) {}
+/// sendable(cpymem_refcount::rc::Weak::<u64>::new());
+/// ```
+/// ```
+/// fn sendable<T: Send>(_: T) {}
+/// sendable(std::sync::Weak::<u64>::new());
+/// ```
+///
+/// # Invariants
+///
+/// 1. `side` is the side header of `object`, and this `Weak` owns one share of it; or `None`, and there never was an object.
+/// 2. `alloc` can stand for the allocator of both.
+pub struct Weak<T: ?Sized, A: Allocator = Global> {
+    side: Option<NonNull<Side>>,
+    object: ObjectPtr<T>,
+    alloc: A,
+}
+
+const _: () = assert!(size_of::<Weak<u64>>() == 2 * size_of::<usize>());
+
+impl<T> Weak<T> {
+    /// A `Weak` without an object: it cannot be upgraded. Allocates nothing.
+    pub const fn new() -> Weak<T> {
+        Weak::new_in(Global)
+    }
+}
+
+impl<T, A: Allocator> Weak<T, A> {
+    /// A `Weak` without an object, with an allocator.
+    pub const fn new_in(alloc: A) -> Weak<T, A> {
+        Weak { side: None, object: ObjectPtr::dangling(), alloc }
+    }
+}
+
+impl<T: ?Sized, A: Allocator> Weak<T, A> {
+    fn side(&self) -> Option<&Side> {
+        // SAFETY: invariant 1: our share keeps it allocated.
+        self.side.map(|side| unsafe { side.as_ref() })
+    }
+
+    /// Takes a strong reference, if the object is alive.
+    #[inline]
+    pub fn upgrade(&self) -> Option<Rc<T, A>>
+    where
+        A: Clone,
+    {
+        let side = self.side()?;
+        // Before counting, because cloning the allocator may panic.
+        let alloc = self.alloc.clone();
+        // SAFETY: after a successful upgrade the object is alive and counts our reference; the allocator stands for its own.
+        side.upgrade().then(|| unsafe { Rc::from_object(self.object, alloc) })
+    }
+
+    /// The number of `Rc`s to the object; zero if it is dead, `u32::MAX` if it is immortal.
+    pub fn strong_count(&self) -> usize {
+        self.side().filter(|side| !side.is_killed()).map_or(0, |side| side.count().get() as usize)
+    }
+
+    /// The number of `Weak`s to the object; zero if it is dead.
+    pub fn weak_count(&self) -> usize {
+        self.side().filter(|_| self.strong_count() > 0).map_or(0, |side| side.weak_count() as usize)
+    }
+
+    /// Whether both belong to the same object, or neither ever had one.
+    pub fn ptr_eq(&self, other: &Weak<T, A>) -> bool {
+        // Objects come and go at the same address, side headers do not while there is a `Weak`.
+        self.side == other.side
+    }
+
+    /// The allocator.
+    pub fn allocator(&self) -> &A {
+        &self.alloc
+    }
+}
+
+impl<T: ?Sized, A: Allocator> Rc<T, A> {
+    /// Makes a `Weak` to the object. The first one allocates the object's side header.
+    #[inline]
+    pub fn downgrade(this: &Rc<T, A>) -> Weak<T, A>
+    where
+        A: Clone,
+    {
+        let alloc = Rc::allocator(this).clone();
+        match this.header().side_or_insert(&alloc) {
+            // SAFETY: the object's own side header, just taken from its header; a clone of its allocator.
+            Ok(side) => unsafe { Weak::retaining(side, this.object, alloc) },
+            Err(AllocError) => handle_alloc_error(Layout::new::<Side>()),
+        }
+    }
+}
+
+impl<T: ?Sized, A: Allocator> Weak<T, A> {
+    /// A new `Weak` with a new share.
+    ///
+    /// # Safety
+    ///
+    /// `side` is allocated and belongs to `object`; `alloc` can stand for the allocator of both.
+    #[inline]
+    unsafe fn retaining(side: NonNull<Side>, object: ObjectPtr<T>, alloc: A) -> Weak<T, A> {
+        // SAFETY: the caller's promise.
+        unsafe { side.as_ref() }.retain();
+        Weak { side: Some(side), object, alloc }
+    }
+}
+
+impl<T: 'static> Rc<T> {
+    /// Makes a value that holds a `Weak` to itself. Until `make` has returned, that `Weak` cannot be upgraded.
+    ///
+    /// ```
+    /// use cpymem_refcount::rc::{Rc, Weak};
+    ///
+    /// struct Node { me: Weak<Node> }
+    /// let node = Rc::new_cyclic(|me| Node { me: me.clone() });
+    /// assert!(Rc::ptr_eq(&node.me.upgrade().unwrap(), &node));
+    /// ```
+    pub fn new_cyclic(make: impl FnOnce(&Weak<T>) -> T) -> Rc<T> {
+        Rc::new_cyclic_in(make, Global)
+    }
+}
+
+impl<T: 'static, A: Allocator + Clone + 'static> Rc<T, A> {
+    /// [`Rc::new_cyclic`] with an allocator.
+    pub fn new_cyclic_in(make: impl FnOnce(&Weak<T, A>) -> T, alloc: A) -> Rc<T, A> {
+        let storage = Storage::new::<T>(DEFERRABLE, alloc);
+        let Ok(side) = storage.header().side_or_insert(storage.alloc()) else {
+            handle_alloc_error(Layout::new::<Side>())
+        };
+        // SAFETY: the header's share keeps it allocated until `storage` is dropped or the object dies.
+        let not_yet = unsafe { side.as_ref() };
+        not_yet.kill();
+        // SAFETY: the storage is for a `T`.
+        let object = unsafe { storage.object::<T>() };
+        // SAFETY: the side header is the object's, and alive as above; a clone of its allocator.
+        let weak = unsafe { Weak::retaining(side, object, storage.alloc().clone()) };
+        // If `make` panics, the storage is freed, and no clone of `weak` can be upgraded ever after.
+        let value = make(&weak);
+        // SAFETY: the storage is for a `T`.
+        let (object, alloc) = unsafe { storage.init(value) };
+        not_yet.revive();
+        // SAFETY: a new object with its one reference; `T` and `A` are `'static`.
+        unsafe { Rc::from_object(object, alloc) }
+    }
+}
+
+impl<T: ?Sized, A: Allocator + Clone> Clone for Weak<T, A> {
+    #[inline]
+    fn clone(&self) -> Weak<T, A> {
+        let alloc = self.alloc.clone();
+        match self.side {
+            // SAFETY: invariants 1 and 2.
+            Some(side) => unsafe { Weak::retaining(side, self.object, alloc) },
+            None => Weak { side: None, object: self.object, alloc },
+        }
+    }
+}
+
+impl<T: ?Sized, A: Allocator> Drop for Weak<T, A> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(side) = self.side {
+            // SAFETY: invariants 1 and 2; our share goes with us.
+            unsafe { Side::release(side, &self.alloc) };
+        }
+    }
+}
+
+impl<T, A: Allocator + Default> Default for Weak<T, A> {
+    fn default() -> Weak<T, A> {
+        Weak::new_in(A::default())
+    }
+}
+
+impl<T: ?Sized, A: Allocator> fmt::Debug for Weak<T, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(Weak)")
+    }
+}
+
+// As for `Rc`.
+impl<T: ?Sized, A: Allocator> Unpin for Weak<T, A> {}
+impl<T: RefUnwindSafe + ?Sized, A: Allocator + UnwindSafe> UnwindSafe for Weak<T, A> {}
+impl<T: RefUnwindSafe + ?Sized, A: Allocator + RefUnwindSafe> RefUnwindSafe for Weak<T, A> {}
