@@ -28,22 +28,33 @@ const CARVE_BYTES: usize = 4096;
 const LINK: Link = Link(0);
 
 /// The free blocks of one class that are ready to hand out.
+///
+/// A block in the bin keeps its pool in use, and after frees in random order each block of a bin may keep
+/// another pool. So the limit adapts: a bin that overflows as often as it is long, without a refill between,
+/// is halved, and each refill doubles it again. A program that deletes in bulk soon has short bins.
 #[derive(Debug)]
 struct Bin {
     list: FreeList,
     count: Cell<u32>,
-    /// Most blocks the list may hold: about one pool of bytes.
-    limit: u32,
+    /// Most blocks the list may hold.
+    limit: Cell<u32>,
+    /// Frees since the last refill that found the bin full.
+    overflows: Cell<u32>,
 }
+
+/// Fewest blocks that a bin may hold.
+const SHORTEST_BIN: u32 = 4;
 
 impl Bin {
     const fn new(class: SizeClass) -> Bin {
+        let limit = Cell::new(Bin::longest(class));
+        Bin { list: FreeList::new(), count: Cell::new(0), limit, overflows: Cell::new(0) }
+    }
+
+    /// Most blocks that a bin may hold: about one pool of bytes.
+    const fn longest(class: SizeClass) -> u32 {
         let blocks = UNIT / class.size();
-        Bin {
-            list: FreeList::new(),
-            count: Cell::new(0),
-            limit: if blocks > 1024 { 1024 } else { blocks as u32 },
-        }
+        if blocks > 1024 { 1024 } else { blocks as u32 }
     }
 }
 
@@ -182,12 +193,12 @@ impl<S: ArenaSource> Heap<S> {
         // SAFETY: a block of this class, which the caller gives up.
         let block = unsafe { Block::new(ptr) };
         let bin = &self.bins[class.index()];
-        if bin.count.get() < bin.limit {
+        if bin.count.get() < bin.limit.get() {
             bin.count.set(bin.count.get() + 1);
             bin.list.push(LINK, block);
         } else {
             // SAFETY: as above.
-            unsafe { self.spill(class, block) }
+            unsafe { self.overflow(class, block) }
         }
     }
 
@@ -251,12 +262,7 @@ impl<S: ArenaSource> Heap<S> {
     pub fn purge(&self) -> usize {
         let before = self.budget.held();
         for class in (0..SMALL_CLASSES).map(SizeClass::from_index) {
-            let bin = &self.bins[class.index()];
-            while let Some(block) = bin.list.pop(LINK) {
-                bin.count.set(bin.count.get() - 1);
-                // SAFETY: invariant 1: a free block of this class.
-                unsafe { self.spill(class, block) };
-            }
+            self.shorten(class, 0);
             for pool in self.partial[class.index()].iter().filter(|pool| pool.live.get() == 0) {
                 self.retire(class, pool);
             }
@@ -309,6 +315,8 @@ impl<S: ArenaSource> Heap<S> {
         // A new pool may have been paid for by a purge, and a purge leaves the bin empty.
         bin.list.replace(blocks);
         bin.count.set(count as u32 - 1);
+        bin.overflows.set(0);
+        bin.limit.set((2 * bin.limit.get()).min(Bin::longest(class)));
         Some(first.into_ptr())
     }
 
@@ -323,12 +331,42 @@ impl<S: ArenaSource> Heap<S> {
         Some(pool)
     }
 
-    /// Gives a block back to its pool.
+    /// Frees a block whose bin is full.
     ///
     /// # Safety
     /// The block is a block of class `class` of this heap.
     #[cold]
     #[inline(never)]
+    unsafe fn overflow(&self, class: SizeClass, block: Block) {
+        // SAFETY: the caller's promise.
+        unsafe { self.spill(class, block) };
+        let bin = &self.bins[class.index()];
+        let (limit, overflows) = (bin.limit.get(), bin.overflows.get() + 1);
+        bin.overflows.set(overflows);
+        if overflows >= limit && limit > SHORTEST_BIN {
+            bin.overflows.set(0);
+            bin.limit.set((limit / 2).max(SHORTEST_BIN));
+            self.shorten(class, bin.limit.get());
+        }
+    }
+
+    /// Gives the blocks of a bin back to their pools until `length` are left.
+    fn shorten(&self, class: SizeClass, length: u32) {
+        let bin = &self.bins[class.index()];
+        while bin.count.get() > length
+            && let Some(block) = bin.list.pop(LINK)
+        {
+            bin.count.set(bin.count.get() - 1);
+            // SAFETY: invariant 1: a free block of this class.
+            unsafe { self.spill(class, block) };
+        }
+    }
+
+    /// Gives a block back to its pool.
+    ///
+    /// # Safety
+    /// The block is a block of class `class` of this heap.
+    #[inline]
     unsafe fn spill(&self, class: SizeClass, block: Block) {
         let ptr = block.into_ptr();
         // SAFETY: the block lies in a pool of this heap.

@@ -102,8 +102,13 @@ impl LargeBlocks {
     pub(crate) fn alloc(&self, budget: &Budget, layout: Layout, zeroed: bool) -> Option<NonNull<u8>> {
         let (outer, offset) = outer(layout)?;
         budget.charge(outer.size())?;
-        // SAFETY: the size is at least `HEADER`, not 0.
-        let base = unsafe { if zeroed { System.alloc_zeroed(outer) } else { System.alloc(outer) } };
+        let base = if zeroed {
+            // SAFETY: the size is at least `HEADER`, not 0.
+            unsafe { System.alloc_zeroed(outer) }
+        } else {
+            // SAFETY: as above.
+            unsafe { System.alloc(outer) }
+        };
         let Some(base) = NonNull::new(base) else {
             budget.release(outer.size());
             return None;

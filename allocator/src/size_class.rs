@@ -54,14 +54,17 @@ impl SizeClass {
     #[inline(always)]
     pub(crate) const fn of(layout: Layout, max: usize) -> Option<SizeClass> {
         let (size, align) = (layout.size(), layout.align());
-        if align <= 8 {
+        if align <= 16 {
+            // Every class of at least 16 bytes that holds a multiple of 16 is a multiple of 16 itself.
+            let size = if align == 16 { size.saturating_add(15) & !15 } else { size };
+            let size = if align == 16 && size == 0 { 16 } else { size };
             if size > max { None } else { Some(Self::of_size(size)) }
         } else {
             Self::of_aligned(size, align, max)
         }
     }
 
-    /// The class of a request of `size` bytes at alignment 8. A request for no bytes gets the smallest block.
+    /// The class of a request of `size` bytes at alignment 8, or of a multiple of 16 at alignment 16. A request for no bytes gets the smallest block.
     #[inline(always)]
     const fn of_size(size: usize) -> SizeClass {
         if size <= 128 {

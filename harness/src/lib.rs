@@ -1,1 +1,21 @@
-//! x
+//! cpymem: tells what holds a Python process's memory, from recorded allocation traces and heap dumps.
+
+pub mod args;
+pub mod budget;
+pub mod command;
+pub mod error;
+pub mod heap;
+pub mod input;
+pub mod lines;
+pub mod profiles;
+pub mod progress;
+pub mod pymalloc;
+pub mod rebuild;
+pub mod record;
+pub mod replay;
+pub mod report;
+pub mod text;
+pub mod trace;
+pub mod units;
+pub mod verdict;
+pub mod workloads;

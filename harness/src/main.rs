@@ -1,1 +1,16 @@
-fn main() {}
+//! The program: see the library of the same package.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cpymem_harness::{args::Args, command};
+use dlmalloc::GlobalDlmalloc;
+
+/// The program's own memory comes from elsewhere than the C library's heap, which is one of the allocators that
+/// it measures: what that heap holds during a replay is then the replay's.
+#[global_allocator]
+static OWN_MEMORY: GlobalDlmalloc = GlobalDlmalloc;
+
+fn main() -> ExitCode {
+    command::run(Args::parse())
+}

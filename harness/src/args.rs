@@ -1,0 +1,96 @@
+//! The command line, as text and as plain values.
+
+use std::ffi::OsString;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// Tells what holds a Python process's memory, and which remedy will help.
+///
+/// Without a command it runs the main job: every workload on the recordings that the program carries, then the
+/// verdict.
+#[derive(Debug, Parser)]
+#[command(name = "cpymem", version, about, long_about)]
+pub struct Args {
+    /// What to do; the main job if there is nothing.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Options of every command.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// Options of every command.
+#[derive(Clone, Copy, Debug, ClapArgs)]
+pub struct Options {
+    /// Print one JSON document instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Memory that an input may cost, such as 512M or 4G; by default it follows from the input's length.
+    #[arg(long, global = true, value_name = "SIZE", value_parser = size)]
+    pub max_memory: Option<u64>,
+    /// Timed repeats of each measurement, of which the median is reported; 3 unless a trace is very long.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub repeat: Option<u16>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run workloads on the recordings that the program carries.
+    Bench {
+        /// Names of workloads; all of them if there is none.
+        workloads: Vec<String>,
+        /// List the workloads and do nothing.
+        #[arg(long)]
+        list: bool,
+    },
+    /// Replay an allocation trace (PMTRACE 1) on several allocators.
+    Replay {
+        /// The trace, plain or gzip; - is standard input.
+        file: OsString,
+    },
+    /// Rebuild a heap dump (PYHEAP 1 or 2) with real objects and collect it.
+    Heap {
+        /// The dump, plain or gzip; - is standard input.
+        file: OsString,
+    },
+}
+
+/// Bytes from a number with an optional unit of 1024: K, M, G, T.
+fn size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => 0,
+        "K" | "KB" | "KIB" => 10,
+        "M" | "MB" | "MIB" => 20,
+        "G" | "GB" | "GIB" => 30,
+        "T" | "TB" | "TIB" => 40,
+        unit => return Err(format!("unknown unit '{unit}'; K, M, G and T are known")),
+    };
+    let number: u64 = digits.trim().parse().map_err(|_| "not a number of bytes".to_owned())?;
+    number.checked_mul(1 << shift).ok_or_else(|| "too large".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_units_of_1024() {
+        assert_eq!(
+            [size("7"), size("2K"), size("3 MiB"), size("1g")].map(Result::unwrap),
+            [7, 2048, 3 << 20, 1 << 30]
+        );
+        for wrong in ["", "x", "1X", "-1", "1.5G", "99999999T", "18446744073709551616"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! From the command line to what is printed.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::args::{Args, Command, Options};
+use crate::error::InputError;
+use crate::input::Input;
+use crate::progress::Progress;
+use crate::rebuild;
+use crate::record::Check;
+use crate::replay::{self, Plan};
+use crate::report::{Report, Style};
+use crate::workloads::{self, WORKLOADS};
+
+/// An input or a claim is broken.
+const BROKEN: u8 = 1;
+/// The command line is wrong.
+const USAGE: u8 = 2;
+
+/// What a command leaves: text to print, and whether every claim holds.
+struct Outcome {
+    text: String,
+    holds: bool,
+}
+
+/// Runs a command and prints what comes of it. On an error standard output stays empty and standard error gets
+/// one line.
+pub fn run(args: Args) -> ExitCode {
+    let progress = if args.options.json { Progress::silent() } else { Progress::to_stderr() };
+    let done = execute(&args, &progress);
+    drop(progress);
+    let (message, code) = match done {
+        Ok(Outcome { text, holds }) => match print(&text) {
+            Ok(()) => return if holds { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) },
+            // Whoever reads has had enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+            Err(error) => (format!("cpymem: standard output: {error}"), BROKEN),
+        },
+        Err(Failure::Input(error)) => (error.to_string(), BROKEN),
+        Err(Failure::Workload(name)) => {
+            (format!("cpymem: there is no workload '{name}'; cpymem bench --list names them"), USAGE)
+        }
+    };
+    // Nobody is left to tell if standard error is gone too.
+    let _ = writeln!(io::stderr(), "{message}");
+    ExitCode::from(code)
+}
+
+enum Failure {
+    Input(InputError),
+    Workload(String),
+}
+
+impl From<InputError> for Failure {
+    fn from(error: InputError) -> Failure {
+        Failure::Input(error)
+    }
+}
+
+fn execute(args: &Args, progress: &Progress) -> Result<Outcome, Failure> {
+    let options = args.options;
+    let plan = Plan { repeats: options.repeat.map(usize::from) };
+    match &args.command {
+        Some(Command::Replay { file }) => {
+            let input = Input::from_arg(file, options.max_memory)?;
+            let record = replay::replay(&input, plan, progress)?;
+            Ok(outcome(&record, &record.checks, options))
+        }
+        Some(Command::Heap { file }) => {
+            let input = Input::from_arg(file, options.max_memory)?;
+            let record = rebuild::heap(&input, progress)?;
+            Ok(outcome(&record, &record.checks, options))
+        }
+        Some(Command::Bench { list: true, .. }) => Ok(Outcome { text: list(options), holds: true }),
+        Some(Command::Bench { workloads, .. }) => bench(workloads, plan, options, progress),
+        None => bench(&[], plan, options, progress),
+    }
+}
+
+fn bench(names: &[String], plan: Plan, options: Options, progress: &Progress) -> Result<Outcome, Failure> {
+    let selected = workloads::select(names).map_err(|name| Failure::Workload(name.clone()))?;
+    let record = workloads::run(&selected, plan, progress)?;
+    let checks: Vec<Check> = record.checks().cloned().collect();
+    Ok(outcome(&record, &checks, options))
+}
+
+fn outcome<R: Report + Serialize>(record: &R, checks: &[Check], options: Options) -> Outcome {
+    let text = if options.json { json(record) } else { record.report(&Style::of_stdout()) };
+    Outcome { text, holds: checks.iter().all(|check| check.holds) }
+}
+
+/// A document in JSON. Records hold no maps with other keys than text, so this cannot fail.
+fn json(record: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(record).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn list(options: Options) -> String {
+    if options.json {
+        #[derive(Serialize)]
+        struct Entry {
+            name: &'static str,
+            about: &'static str,
+        }
+        let entries: Vec<Entry> =
+            WORKLOADS.iter().map(|workload| Entry { name: workload.name, about: workload.about }).collect();
+        return json(&entries);
+    }
+    let width = WORKLOADS.iter().map(|workload| workload.name.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for workload in WORKLOADS {
+        let _ = writeln!(text, "{:width$}  {}", workload.name, workload.about);
+    }
+    text
+}
+
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}

@@ -1,0 +1,233 @@
+//! The allocators that a trace is replayed on.
+#![allow(unsafe_code, reason = "allocators hand out raw memory")]
+
+use std::alloc::Layout;
+use std::ptr::{self, NonNull};
+
+use cpymem_allocator::Heap;
+
+use super::resident::anonymous_bytes;
+use crate::pymalloc::{Pymalloc, Rules};
+
+/// Alignment that every subject gives: what CPython's allocators promise.
+const ALIGN: usize = 16;
+
+/// An allocator under replay. Null means that there is no memory.
+///
+/// # Safety
+/// Blocks are valid, distinct and aligned to 16 until they are freed; a reallocated block keeps its content up
+/// to the smaller size.
+pub(super) unsafe trait Subject {
+    /// The name in reports.
+    const NAME: &'static str;
+
+    /// A fresh allocator.
+    fn new() -> Self;
+
+    /// A block; `pooled` tells whether the call belongs to a domain that pymalloc serves.
+    fn alloc(&mut self, pooled: bool, size: usize, zeroed: bool) -> *mut u8;
+
+    /// # Safety
+    /// `block` came from this subject with `old` bytes and was not freed; a result other than null replaces it.
+    unsafe fn realloc(&mut self, block: *mut u8, old: usize, new: usize) -> *mut u8;
+
+    /// # Safety
+    /// `block` came from this subject with `size` bytes and was not freed.
+    unsafe fn free(&mut self, block: *mut u8, size: usize);
+
+    /// Called before each portion of steps.
+    fn resume(&mut self) {}
+
+    /// Called after each portion of steps.
+    fn pause(&mut self) {}
+
+    /// Bytes held from the rest of the machine; `None` if it cannot be known.
+    fn held_bytes(&self) -> Option<u64>;
+
+    /// Pools in use and arenas mapped, where there are such.
+    fn pools_and_arenas(&self) -> Option<(u64, u64)> {
+        None
+    }
+}
+
+/// The heap of `cpymem-allocator`.
+pub(super) struct Cpymem(Heap);
+
+/// A request of no bytes gets a block of its own, as CPython's allocators promise.
+fn layout(size: usize) -> Option<Layout> {
+    Layout::from_size_align(size, ALIGN).ok()
+}
+
+fn or_null(block: Option<NonNull<u8>>) -> *mut u8 {
+    block.map_or(ptr::null_mut(), NonNull::as_ptr)
+}
+
+// SAFETY: the heap's own contract.
+unsafe impl Subject for Cpymem {
+    const NAME: &'static str = "cpymem";
+
+    fn new() -> Cpymem {
+        Cpymem(Heap::new())
+    }
+
+    #[inline(never)]
+    fn alloc(&mut self, _: bool, size: usize, zeroed: bool) -> *mut u8 {
+        let block = layout(size)
+            .and_then(|layout| if zeroed { self.0.alloc_zeroed(layout) } else { self.0.alloc(layout) });
+        or_null(block)
+    }
+
+    #[inline(never)]
+    unsafe fn realloc(&mut self, block: *mut u8, old: usize, new: usize) -> *mut u8 {
+        let (Some(block), Some(old)) = (NonNull::new(block), layout(old)) else {
+            return ptr::null_mut();
+        };
+        // SAFETY: the caller's promise: allocated here with this layout.
+        or_null(unsafe { self.0.realloc(block, old, new) })
+    }
+
+    #[inline(never)]
+    unsafe fn free(&mut self, block: *mut u8, size: usize) {
+        if let (Some(block), Some(layout)) = (NonNull::new(block), layout(size)) {
+            // SAFETY: the caller's promise: allocated here with this layout.
+            unsafe { self.0.dealloc(block, layout) }
+        }
+    }
+
+    fn held_bytes(&self) -> Option<u64> {
+        Some(self.0.held_bytes() as u64)
+    }
+
+    fn pools_and_arenas(&self) -> Option<(u64, u64)> {
+        let stats = self.0.stats();
+        Some((stats.pools() as u64, stats.arenas() as u64))
+    }
+}
+
+// SAFETY: the port's own contract.
+unsafe impl Subject for Pymalloc {
+    const NAME: &'static str = "pymalloc";
+
+    fn new() -> Pymalloc {
+        Pymalloc::new(Rules::CPYTHON)
+    }
+
+    #[inline(never)]
+    fn alloc(&mut self, pooled: bool, size: usize, zeroed: bool) -> *mut u8 {
+        match (pooled, zeroed) {
+            (true, false) => self.malloc(size),
+            (true, true) => self.calloc(size),
+            (false, false) => self.raw_malloc(size),
+            (false, true) => self.raw_calloc(size),
+        }
+    }
+
+    #[inline(never)]
+    unsafe fn realloc(&mut self, block: *mut u8, _: usize, new: usize) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { Pymalloc::realloc(self, block, new) }
+    }
+
+    #[inline(never)]
+    unsafe fn free(&mut self, block: *mut u8, _: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { Pymalloc::free(self, block) }
+    }
+
+    fn held_bytes(&self) -> Option<u64> {
+        Some(Pymalloc::held_bytes(self) as u64)
+    }
+
+    fn pools_and_arenas(&self) -> Option<(u64, u64)> {
+        Some((self.pools_in_use() as u64, self.arenas() as u64))
+    }
+}
+
+/// The C library's malloc. It keeps no books that tell what of its free memory is resident, so what it holds is
+/// what became resident while steps ran.
+pub(super) struct System {
+    held: i128,
+    before: Option<u64>,
+}
+
+// SAFETY: the contract of malloc, calloc, realloc and free; a request of no bytes asks for one.
+unsafe impl Subject for System {
+    const NAME: &'static str = "system";
+
+    fn new() -> System {
+        // What other subjects freed must not serve this one.
+        // SAFETY: gives free pages back to the system, no more.
+        #[cfg(target_env = "gnu")]
+        unsafe {
+            libc::malloc_trim(0);
+        }
+        System { held: 0, before: None }
+    }
+
+    #[inline(never)]
+    fn alloc(&mut self, _: bool, size: usize, zeroed: bool) -> *mut u8 {
+        let size = size.max(1);
+        if zeroed {
+            // SAFETY: any size may be asked for.
+            return unsafe { libc::calloc(1, size) }.cast();
+        }
+        // SAFETY: any size may be asked for.
+        unsafe { libc::malloc(size) }.cast()
+    }
+
+    #[inline(never)]
+    unsafe fn realloc(&mut self, block: *mut u8, _: usize, new: usize) -> *mut u8 {
+        // SAFETY: the caller's promise: a live block of malloc; the size is not 0, which would free it.
+        unsafe { libc::realloc(block.cast(), new.max(1)) }.cast()
+    }
+
+    #[inline(never)]
+    unsafe fn free(&mut self, block: *mut u8, _: usize) {
+        // SAFETY: the caller's promise: a live block of malloc.
+        unsafe { libc::free(block.cast()) }
+    }
+
+    fn resume(&mut self) {
+        self.before = anonymous_bytes();
+    }
+
+    fn pause(&mut self) {
+        if let (Some(before), Some(after)) = (self.before, anonymous_bytes()) {
+            self.held += i128::from(after) - i128::from(before);
+        }
+    }
+
+    fn held_bytes(&self) -> Option<u64> {
+        self.before.map(|_| u64::try_from(self.held).unwrap_or(0))
+    }
+}
+
+/// No allocator: every block is the same one. What a replay on it costs is the harness's own part.
+pub(super) struct Null(Box<[u64; 8]>);
+
+// SAFETY: none of the contract holds, so `Null` is only replayed without checks, where the first word of each
+// block is written and nothing else.
+unsafe impl Subject for Null {
+    const NAME: &'static str = "null";
+
+    fn new() -> Null {
+        Null(Box::new([0; 8]))
+    }
+
+    #[inline(never)]
+    fn alloc(&mut self, _: bool, _: usize, _: bool) -> *mut u8 {
+        self.0.as_mut_ptr().cast()
+    }
+
+    #[inline(never)]
+    unsafe fn realloc(&mut self, block: *mut u8, _: usize, _: usize) -> *mut u8 {
+        block
+    }
+
+    #[inline(never)]
+    unsafe fn free(&mut self, _: *mut u8, _: usize) {}
+
+    fn held_bytes(&self) -> Option<u64> {
+        None
+    }
+}

@@ -1,0 +1,81 @@
+//! Records as text for people. Nothing is measured here.
+
+mod heap;
+mod life_cycle;
+mod profiles;
+mod replay;
+mod style;
+mod verdict;
+
+use std::fmt::Write;
+
+use crate::record::{Check, HeapRecord, MainRecord, ProfilesRecord, ReplayRecord};
+
+pub use style::Style;
+
+/// A document as text.
+pub trait Report {
+    /// The document as text, in the given style, ending in a line break.
+    fn report(&self, style: &Style) -> String;
+}
+
+impl Report for ReplayRecord {
+    fn report(&self, style: &Style) -> String {
+        replay::report(self, style)
+    }
+}
+
+impl Report for HeapRecord {
+    fn report(&self, style: &Style) -> String {
+        heap::report(self, style)
+    }
+}
+
+impl Report for ProfilesRecord {
+    fn report(&self, style: &Style) -> String {
+        profiles::report(self, style)
+    }
+}
+
+impl Report for MainRecord {
+    fn report(&self, style: &Style) -> String {
+        let replays = self.replays.iter().map(|record| record as &dyn Report);
+        let heaps = self.heaps.iter().map(|record| record as &dyn Report);
+        let profiles = self.profiles.iter().map(|record| record as &dyn Report);
+        let parts: Vec<String> =
+            replays.chain(heaps).chain(profiles).map(|part| part.report(style)).collect();
+        let mut out = parts.join("\n");
+        if !self.replays.is_empty() {
+            out.push('\n');
+            out.push_str(&verdict::summary(&self.replays, style));
+        }
+        out.push('\n');
+        out.push_str(&summary(self.checks(), style));
+        out
+    }
+}
+
+/// A line on how many checks hold, and one for each that does not.
+pub fn summary<'a>(checks: impl Iterator<Item = &'a Check>, style: &Style) -> String {
+    let checks: Vec<&Check> = checks.collect();
+    let broken: Vec<&&Check> = checks.iter().filter(|check| !check.holds).collect();
+    let mut out = format!("{} of {} checks hold\n", checks.len() - broken.len(), checks.len());
+    for check in broken {
+        let Check { claim, expected, seen, .. } = check;
+        let _ = writeln!(out, "{} {claim}: expected {expected}, saw {seen}", style.strong("BROKEN"));
+    }
+    out
+}
+
+/// The checks of one document, a line each.
+fn checks(checks: &[Check], style: &Style) -> String {
+    let mut out = String::new();
+    for Check { claim, expected, seen, holds } in checks {
+        let mark = if *holds { "ok    " } else { &*style.strong("BROKEN") };
+        let _ = match holds {
+            true => writeln!(out, "  {mark} {claim}: {seen}"),
+            false => writeln!(out, "  {mark} {claim}: expected {expected}, saw {seen}"),
+        };
+    }
+    out
+}

@@ -1,0 +1,256 @@
+//! The program as a user runs it: documents, exit codes, one line on an error.
+
+mod common;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use common::{gzip, samples};
+use flate2::read::MultiGzDecoder;
+use serde_json::Value;
+
+/// A folder of this test's own, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("cpymem-cli-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn cpymem(args: &[&str]) -> Output {
+    cpymem_on(args, b"")
+}
+
+fn cpymem_on(args: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cpymem"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that does not read its input closes it.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+fn sample(file: &str) -> String {
+    samples().join(file).to_str().unwrap().to_owned()
+}
+
+fn unzipped(file: &str) -> Vec<u8> {
+    let mut text = Vec::new();
+    let bytes = std::fs::read(sample(file)).unwrap();
+    std::io::Read::read_to_end(&mut MultiGzDecoder::new(&bytes[..]), &mut text).unwrap();
+    text
+}
+
+#[track_caller]
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Standard output is empty, standard error one line that starts as said, the exit code is 1.
+#[track_caller]
+fn assert_broken(output: &Output, start: &str, part: &str) {
+    let line = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{line}");
+    assert!(output.stdout.is_empty());
+    assert!(line.ends_with('\n') && line.lines().count() == 1, "{line}");
+    assert!(line.starts_with(start) && line.contains(part), "{line}\nshould start {start}\nand say {part}");
+}
+
+#[test]
+fn the_main_job_holds_what_it_claims() {
+    let document = json(&cpymem(&["--json", "--repeat", "1"]));
+    assert_eq!(document["schema"], "cpymem.main/1");
+    assert_eq!(document["input"].as_array().unwrap().len(), 7);
+    let layers: Vec<&str> = document["replays"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|replay| replay["verdict"]["layer"].as_str().unwrap())
+        .collect();
+    assert_eq!(layers, ["allocator", "lifetime", "collector", "elsewhere"]);
+    assert_eq!(document["profiles"]["count"], 1_000_000);
+    assert_eq!(document["profiles"]["layouts"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn workloads_are_listed_and_run_by_name() {
+    let list = String::from_utf8(cpymem(&["bench", "--list"]).stdout).unwrap();
+    let names: Vec<&str> = list.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert!(names.len() >= 8 && names.contains(&"profiles") && names.contains(&"collect-threads"), "{list}");
+    let listed: Value = serde_json::from_slice(&cpymem(&["bench", "--list", "--json"]).stdout).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), names.len());
+
+    let output = cpymem(&["bench", "collect-threads"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.starts_with("COLLECT threads: "), "{text}");
+    assert!(!text.contains('\x1b') && text.ends_with("3 of 3 checks hold\n"), "{text}");
+
+    let unknown = cpymem(&["bench", "nonsense"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&unknown.stderr).starts_with("cpymem: there is no workload 'nonsense'"));
+}
+
+#[test]
+fn a_replay_is_a_document_with_the_keys_that_others_rely_on() {
+    let path = sample("flask.pmt.gz");
+    let document = json(&cpymem(&["replay", &path, "--json", "--repeat", "1"]));
+    assert_eq!(document["schema"], "cpymem.replay/1");
+    let input = &document["input"][0];
+    assert_eq!([&input["path"], &input["form"], &input["python"]], [path.as_str(), "PMTRACE 1", "3.12.1"]);
+    assert_eq!(input["sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(document["events"], 172_003);
+    assert_eq!(document["deaths"]["count"], 47_839);
+    assert_eq!(document["deaths"]["collector"], 81);
+    let last = &document["phases"][3];
+    assert_eq!([&last["index"], &last["pools_model"], &last["pools_recorded"]], [3, 228, 228]);
+    assert_eq!(last["label"], "slice 3");
+    assert!(document["phases"][0]["rss_bytes"].is_null(), "unknown is null, never 0");
+    for (backend, name) in
+        document["backends"].as_array().unwrap().iter().zip(["cpymem", "pymalloc", "system"])
+    {
+        assert_eq!(backend["name"], name);
+        assert!(backend["ns_per_event"].as_f64().unwrap() > 0.0);
+        assert!(backend["peak_held_bytes"].is_u64() && backend["end_held_bytes"].is_u64());
+    }
+}
+
+#[test]
+fn a_heap_is_a_document_with_the_keys_that_others_rely_on() {
+    let document = json(&cpymem(&["--json", "heap", &sample("profiles.heap.jsonl.gz")]));
+    assert_eq!(document["schema"], "cpymem.heap/1");
+    assert_eq!((&document["objects"], &document["tracked"]), (&36_312.into(), &12_278.into()));
+    assert_eq!(document["garbage"]["found"], 1_200);
+    assert_eq!(document["garbage"]["recorded"], 1_200);
+    let types = document["types"].as_array().unwrap();
+    let class = types.iter().find(|class| class["name"] == "w_profiles.D").unwrap();
+    assert_eq!([&class["count"], &class["garbage_count"]], [2_000, 1_000]);
+    assert!(class["own_bytes"].as_u64() > Some(0) && class["retained_bytes"].is_null());
+}
+
+#[test]
+fn standard_input_and_plain_text_are_read_alike() {
+    let zipped = std::fs::read(sample("threads.heap.jsonl.gz")).unwrap();
+    let plain = unzipped("threads.heap.jsonl.gz");
+    for (bytes, path) in [(&zipped, "-"), (&plain, "-")] {
+        let document = json(&cpymem_on(&["heap", path, "--json"], bytes));
+        assert_eq!(document["garbage"]["found"], 3_124);
+        assert_eq!(document["input"][0]["path"], "-");
+    }
+    let document = json(&cpymem_on(&["replay", "-", "--json", "--repeat", "1"], &unzipped("flask.pmt.gz")));
+    assert_eq!(document["events"], 172_003);
+}
+
+#[test]
+fn a_claim_that_does_not_hold_exits_with_1() {
+    let folder = Folder::new("claim");
+    let text = String::from_utf8(unzipped("threads.heap.jsonl.gz")).unwrap();
+    let lie = text.replace("\"gc_collected_after\": 3124", "\"gc_collected_after\": 3125");
+    assert_ne!(text, lie);
+    let output = cpymem(&["heap", &folder.file("lie.heap.jsonl", lie.as_bytes())]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text.contains("BROKEN garbage found is what gc.collect() found: expected 3125, saw 3124"),
+        "{text}"
+    );
+}
+
+#[test]
+fn inputs_that_cannot_be_used_get_one_line() {
+    let folder = Folder::new("inputs");
+    let trace = std::fs::read(sample("flask.pmt.gz")).unwrap();
+    let dump = std::fs::read(sample("threads.heap.jsonl.gz")).unwrap();
+    let text = unzipped("flask.pmt.gz");
+    let missing = folder.0.join("missing").to_str().unwrap().to_owned();
+    let directory = folder.0.to_str().unwrap().to_owned();
+    let cases = [
+        ("replay", missing, "offset 0", "cannot open"),
+        ("heap", directory, "offset 0", "is a directory"),
+        ("replay", folder.file("empty", b""), "offset 0", "is empty"),
+        ("heap", folder.file("empty.gz", &gzip(b"")), "", "empty"),
+        ("replay", folder.file("half.gz", &trace[..trace.len() / 2]), "offset", ""),
+        ("heap", folder.file("half-dump.gz", &dump[..dump.len() / 2]), "", ""),
+        ("replay", folder.file("cut", &text[..text.len() - 1]), "", ""),
+        ("replay", folder.file("version", b"PMTRACE 2\n{}\n"), "offset 0", "version"),
+        ("heap", folder.file("form", b"{\"form\": \"PYHEAP 3\"}\n"), "line 1", "PYHEAP"),
+        ("replay", sample("threads.heap.jsonl.gz"), "offset 0", "PMTRACE"),
+        ("heap", sample("flask.pmt.gz"), "line 1", ""),
+    ];
+    for (command, path, place, part) in cases {
+        for options in [&[][..], &["--json"][..]] {
+            let args: Vec<&str> = [&[command, path.as_str()], options].concat();
+            assert_broken(&cpymem(&args), &format!("cpymem: {path}: {place}"), part);
+        }
+    }
+    assert_broken(&cpymem_on(&["heap", "-"], b""), "cpymem: -: offset 0", "empty");
+}
+
+#[test]
+fn objects_that_contradict_their_counts_are_refused() {
+    let folder = Folder::new("counts");
+    let head = "{\"form\": \"PYHEAP 2\"}\n";
+    let tail = "{\"type\":{\"id\":0,\"name\":\"t\"}}\n";
+    let end = |objects: u32, edges: u32| {
+        format!(
+            "{{\"end\":{{\"objects\":{objects},\"bytes\":64,\"edges\":{edges},\"gc_collected_after\":0,\"seconds\":0}}}}\n"
+        )
+    };
+    // Object 1 has one reference, but object 0 reports two.
+    let rows = "[0,0,32,1,1,0,[1,1]]\n[1,0,32,1,1,0,[]]\n";
+    let path = folder.file("few", format!("{head}{rows}{tail}{}", end(2, 2)).as_bytes());
+    assert_broken(&cpymem(&["heap", &path]), &format!("cpymem: {path}: line 3: "), "counts 1 references");
+    let path = folder.file("none", format!("{head}[0,0,32,1,0,0,[]]\n{tail}{}", end(1, 0)).as_bytes());
+    assert_broken(&cpymem(&["heap", &path]), &format!("cpymem: {path}: line 2: "), "no references");
+    // A count that would take 16 GiB of handles.
+    let path =
+        folder.file("many", format!("{head}[0,0,32,1,2147483646,0,[]]\n{tail}{}", end(1, 0)).as_bytes());
+    assert_broken(&cpymem(&["heap", &path]), &format!("cpymem: {path}: "), "--max-memory");
+}
+
+#[test]
+fn a_trace_that_would_take_too_much_memory_is_refused() {
+    use common::writer::{Block, Writer, varint};
+    let folder = Folder::new("memory");
+    let mut writer = Writer::new(false, 1);
+    let columns = [vec![0x10, 0x13], varint(1 << 40), vec![0], vec![], vec![]];
+    writer.blocks.push(Block { events: 2, columns });
+    (writer.events, writer.allocations) = (2, 1);
+    let mut bytes = writer.head();
+    bytes.extend(writer.blocks[0].bytes());
+    let path = folder.file("huge", &bytes);
+    assert_broken(&cpymem(&["replay", &path]), &format!("cpymem: {path}: event 2: "), "would hold 1.0 TiB");
+}
+
+#[test]
+fn usage_errors_exit_with_2() {
+    for args in
+        [&["--nonsense"][..], &["replay"], &["heap", "a", "b"], &["replay", "x", "--max-memory", "1Q"]]
+    {
+        let output = cpymem(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{args:?}");
+    }
+    assert!(cpymem(&["--help"]).status.success() && cpymem(&["--version"]).status.success());
+}

@@ -1,0 +1,168 @@
+//! Type creation, in the steps of `type_new` (`Objects/typeobject.c`).
+
+use std::sync::Arc;
+
+use super::abi::{Abi, PRE_HEADER, ValuesHome, WORD, WeakrefHome};
+use super::layout::{Builtin, ClassLayout, Node};
+use super::layout_error::LayoutError;
+use super::mro;
+use super::slot_names::{Room, SlotNames};
+use super::solid::best_base;
+use super::target::Target;
+
+/// Makes a class; `slots` is `None` where the class body has no `__slots__`.
+pub(crate) fn class<S: AsRef<str>>(
+    name: &str,
+    bases: &[&ClassLayout],
+    slots: Option<&[S]>,
+) -> Result<Arc<Node>, LayoutError> {
+    let bases: Vec<&Arc<Node>> = bases.iter().map(|base| &base.node).collect();
+    check_bases(&bases)?;
+    let base = best_base(&bases)?;
+    let wishes = wishes(name, base, &bases, slots)?;
+    let ancestors = mro::ancestors(&bases)?;
+    Ok(Arc::new(lay_out(name, base, wishes, ancestors)))
+}
+
+/// What the new class adds to its base.
+struct Wishes {
+    slots: Vec<Arc<str>>,
+    dict: bool,
+    weakref: bool,
+}
+
+fn check_bases(bases: &[&Arc<Node>]) -> Result<(), LayoutError> {
+    let [first, rest @ ..] = bases else {
+        return Err(LayoutError::Unsupported { what: "a class without bases: name object as its base" });
+    };
+    if rest.iter().any(|base| base.target != first.target) {
+        return Err(LayoutError::Unsupported { what: "bases of different targets" });
+    }
+    Ok(())
+}
+
+/// What `__slots__` asks for, or its absence (`type_new_slots`).
+fn wishes<S: AsRef<str>>(
+    name: &str,
+    base: &Node,
+    bases: &[&Arc<Node>],
+    slots: Option<&[S]>,
+) -> Result<Wishes, LayoutError> {
+    let room = Room { dict: base.dictoffset == 0, weakref: base.weakrefoffset == 0 && base.itemsize == 0 };
+    let Some(listed) = slots else {
+        return Ok(Wishes { slots: Vec::new(), dict: room.dict, weakref: room.weakref });
+    };
+    if !listed.is_empty() && base.itemsize != 0 {
+        return Err(LayoutError::NonemptySlots { base: base.name.to_string() });
+    }
+    let SlotNames { named, mut dict, mut weakref } = SlotNames::read(name, listed, room, base.abi)?;
+    // A secondary base that has them turns them on, too (`type_new_slots_bases`).
+    for other in bases.iter().filter(|other| !other.is(base)) {
+        dict |= room.dict && other.dictoffset != 0;
+        weakref |= room.weakref && other.weakrefoffset != 0;
+    }
+    Ok(Wishes { slots: named, dict, weakref })
+}
+
+/// Slots first, then the words for `__dict__` and `__weakref__` where the version keeps them in the
+/// instance (`type_new_descriptors`).
+fn lay_out(name: &str, base: &Arc<Node>, wishes: Wishes, ancestors: Option<Box<[Arc<Node>]>>) -> Node {
+    let abi = base.abi;
+    let mut end = base.basicsize;
+    let mut word = || {
+        let offset = end;
+        end += WORD;
+        offset
+    };
+    let slots = wishes.slots.into_iter().map(|name| (name, word())).collect();
+
+    let (mut dictoffset, mut weakrefoffset) = (base.dictoffset, base.weakrefoffset);
+    let manages = wishes.dict && (base.itemsize == 0 || abi.manages_variable);
+    if wishes.dict && !manages {
+        word();
+        dictoffset = -(WORD as i64); // counted from the end of the items
+    }
+    if wishes.weakref {
+        weakrefoffset = match abi.weakref {
+            WeakrefHome::Word => word() as i64,
+            WeakrefHome::PreHeader => -((PRE_HEADER + abi.gc_head) as i64),
+        };
+    }
+    if manages {
+        dictoffset = if abi.dictoffset_is_minus_one { -1 } else { -((end + abi.gc_head + WORD) as i64) };
+    }
+
+    let mut node = Node {
+        name: name.into(),
+        target: base.target,
+        abi,
+        root: base.root,
+        heap: true,
+        basicsize: end,
+        itemsize: base.itemsize,
+        dictoffset,
+        weakrefoffset,
+        gc: true,
+        managed_dict: base.managed_dict || manages,
+        pre_header: base.pre_header || manages || (wishes.weakref && abi.weakref == WeakrefHome::PreHeader),
+        slots,
+        base: Some(base.clone()),
+        solid: None,
+        solid_depth: 0,
+        ancestors,
+    };
+    super::solid::place(&mut node);
+    node
+}
+
+/// A built-in class (the static types of `Objects/`).
+pub(crate) fn builtin(builtin: Builtin, target: Target, abi: &'static Abi) -> Arc<Node> {
+    let (basicsize, itemsize) = match builtin {
+        Builtin::Object => (abi.object, 0),
+        Builtin::List => (abi.list, 0),
+        Builtin::Dict => (abi.dict, 0),
+        Builtin::Int => (abi.var_object, abi.int_digit),
+        Builtin::Tuple => (abi.tuple, WORD),
+        Builtin::Str => (abi.string, 0),
+        Builtin::Exception => (abi.exception, 0),
+    };
+    let collectable = matches!(builtin, Builtin::List | Builtin::Dict | Builtin::Tuple | Builtin::Exception);
+    let base = (builtin != Builtin::Object).then(|| self::builtin(Builtin::Object, target, abi));
+    let mut node = Node {
+        name: builtin.name().into(),
+        target,
+        abi,
+        root: builtin,
+        heap: false,
+        basicsize,
+        itemsize,
+        // An exception keeps its dict in a C field right behind the object header.
+        dictoffset: if builtin == Builtin::Exception { abi.object as i64 } else { 0 },
+        weakrefoffset: 0,
+        gc: collectable,
+        managed_dict: false,
+        pre_header: false,
+        slots: Box::default(),
+        base,
+        solid: None,
+        solid_depth: 0,
+        ancestors: None,
+    };
+    super::solid::place(&mut node);
+    Arc::new(node)
+}
+
+impl Node {
+    /// Whether attribute values lie at the end of the instance.
+    pub(crate) fn inlines_values(&self) -> bool {
+        self.abi.values == ValuesHome::Inline
+            && self.managed_dict
+            && self.itemsize == 0
+            && self.basicsize == self.abi.object
+    }
+
+    /// Whether `object.__new__` makes a block for attribute values.
+    pub(crate) fn separates_values(&self) -> bool {
+        self.abi.values == ValuesHome::Separate && self.managed_dict && self.root == Builtin::Object
+    }
+}

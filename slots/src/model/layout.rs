@@ -1,0 +1,246 @@
+//! The layout of a class: what type creation decides, once for all instances.
+
+use std::sync::Arc;
+
+use super::abi::Abi;
+use super::creation;
+use super::layout_error::LayoutError;
+use super::mro::lineage;
+use super::target::{Target, TargetError};
+
+/// How the instances of a class are laid out. Cheap to clone.
+///
+/// ```
+/// use cpymem_slots::model::{ClassLayout, Target};
+///
+/// let target: Target = "3.13.0".parse().unwrap();
+/// let object = ClassLayout::object(target).unwrap();
+/// let plain = ClassLayout::new("User", &[&object]).unwrap();
+/// let slotted = ClassLayout::with_slots("User", &[&object], &["name", "age", "api_token"]).unwrap();
+///
+/// assert_eq!(plain.basicsize(), 16);
+/// assert_eq!(slotted.basicsize(), 16 + 3 * 8);
+/// assert_eq!(slotted.slot("age"), Some(16)); // slots lie in the order of their names
+///
+/// let other = ClassLayout::with_slots("Other", &[&object], &["x"]).unwrap();
+/// assert_eq!(
+///     ClassLayout::new("Both", &[&slotted, &other]).unwrap_err().to_string(),
+///     "TypeError: multiple bases have instance lay-out conflict"
+/// );
+/// ```
+#[derive(Clone, Debug)]
+pub struct ClassLayout {
+    pub(crate) node: Arc<Node>,
+}
+
+/// A built-in class to derive from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Builtin {
+    /// `object`
+    Object,
+    /// `list`
+    List,
+    /// `dict`
+    Dict,
+    /// `int`
+    Int,
+    /// `tuple`
+    Tuple,
+    /// `str`
+    Str,
+    /// `Exception`
+    Exception,
+}
+
+impl Builtin {
+    /// All of them.
+    pub const ALL: [Builtin; 7] = [
+        Builtin::Object,
+        Builtin::List,
+        Builtin::Dict,
+        Builtin::Int,
+        Builtin::Tuple,
+        Builtin::Str,
+        Builtin::Exception,
+    ];
+
+    /// Its name in Python.
+    pub fn name(self) -> &'static str {
+        match self {
+            Builtin::Object => "object",
+            Builtin::List => "list",
+            Builtin::Dict => "dict",
+            Builtin::Int => "int",
+            Builtin::Tuple => "tuple",
+            Builtin::Str => "str",
+            Builtin::Exception => "Exception",
+        }
+    }
+}
+
+/// A class: its numbers and its place among its ancestors.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) name: Box<str>,
+    pub(crate) target: Target,
+    pub(crate) abi: &'static Abi,
+    /// The built-in class it descends from.
+    pub(crate) root: Builtin,
+    /// Made by a class statement.
+    pub(crate) heap: bool,
+    pub(crate) basicsize: u64,
+    pub(crate) itemsize: u64,
+    pub(crate) dictoffset: i64,
+    pub(crate) weakrefoffset: i64,
+    pub(crate) gc: bool,
+    /// `__dict__` lives in the pre-header, and values with it (`Py_TPFLAGS_MANAGED_DICT`).
+    pub(crate) managed_dict: bool,
+    pub(crate) pre_header: bool,
+    /// The own named slots, sorted, with their offsets.
+    pub(crate) slots: Box<[(Arc<str>, u64)]>,
+    /// `tp_base`: the base whose layout this one extends. Only `object` has none.
+    pub(crate) base: Option<Arc<Node>>,
+    /// The nearest ancestor that adds fields; `None` if this class does.
+    pub(crate) solid: Option<Arc<Node>>,
+    /// How many solid classes stand above this one's.
+    pub(crate) solid_depth: u64,
+    /// The ancestors in method resolution order; `None` if they are the base and its ancestors.
+    pub(crate) ancestors: Option<Box<[Arc<Node>]>>,
+}
+
+impl ClassLayout {
+    /// `object` itself.
+    ///
+    /// # Errors
+    /// If the version or the build is not modelled.
+    pub fn object(target: impl Into<Target>) -> Result<ClassLayout, TargetError> {
+        ClassLayout::builtin(Builtin::Object, target)
+    }
+
+    /// A built-in class.
+    ///
+    /// Built-in classes of the same target compare as the same class, however often they are made.
+    ///
+    /// # Errors
+    /// If the version or the build is not modelled.
+    pub fn builtin(builtin: Builtin, target: impl Into<Target>) -> Result<ClassLayout, TargetError> {
+        let target = target.into();
+        Ok(ClassLayout { node: creation::builtin(builtin, target, Abi::of(target)?) })
+    }
+
+    /// A class without `__slots__`: `class NAME(BASES): ...`
+    ///
+    /// # Errors
+    /// What CPython raises, or [`LayoutError::Unsupported`] for what is not modelled: a class without
+    /// bases (name `object`), bases of different targets.
+    pub fn new(name: &str, bases: &[&ClassLayout]) -> Result<ClassLayout, LayoutError> {
+        creation::class::<&str>(name, bases, None).map(|node| ClassLayout { node })
+    }
+
+    /// A class with `__slots__`, among which `__dict__` and `__weakref__` have their usual meaning.
+    ///
+    /// # Errors
+    /// As [`ClassLayout::new`]; slot names beyond ASCII are not modelled.
+    pub fn with_slots<S: AsRef<str>>(
+        name: &str,
+        bases: &[&ClassLayout],
+        slots: &[S],
+    ) -> Result<ClassLayout, LayoutError> {
+        creation::class(name, bases, Some(slots)).map(|node| ClassLayout { node })
+    }
+
+    /// The name it was made with.
+    pub fn name(&self) -> &str {
+        &self.node.name
+    }
+
+    /// The version and build it is laid out for.
+    pub fn target(&self) -> Target {
+        self.node.target
+    }
+
+    /// The built-in class it descends from (or is).
+    pub fn root(&self) -> Builtin {
+        self.node.root
+    }
+
+    /// `__basicsize__`: bytes of the fixed part of an instance, without headers in front of the object.
+    pub fn basicsize(&self) -> u64 {
+        self.node.basicsize
+    }
+
+    /// `__itemsize__`: bytes of an item of the variable part; 0 if instances do not vary in size.
+    pub fn itemsize(&self) -> u64 {
+        self.node.itemsize
+    }
+
+    /// `__dictoffset__`: 0 without a `__dict__`, negative where it lies in front of the object.
+    pub fn dictoffset(&self) -> i64 {
+        self.node.dictoffset
+    }
+
+    /// `__weakrefoffset__`: 0 without a `__weakref__`, negative where it lies in front of the object.
+    pub fn weakrefoffset(&self) -> i64 {
+        self.node.weakrefoffset
+    }
+
+    /// Whether instances have a `__dict__`.
+    pub fn has_dict(&self) -> bool {
+        self.node.dictoffset != 0
+    }
+
+    /// Whether instances keep attribute values under names they share with the class, not in a dict each.
+    pub fn shares_keys(&self) -> bool {
+        self.node.managed_dict
+    }
+
+    /// Whether instances can be referenced weakly.
+    pub fn has_weakref(&self) -> bool {
+        self.node.weakrefoffset != 0
+    }
+
+    /// The offset in bytes of the slot that `obj.NAME` refers to, inherited ones included.
+    ///
+    /// Where a name is listed twice the first slot serves it and the second is wasted; where a base has
+    /// the name, too, the nearer class serves it.
+    pub fn slot(&self, name: &str) -> Option<u64> {
+        lineage(&self.node).find_map(|class| class.own_slot(name))
+    }
+}
+
+impl Node {
+    fn own_slot(&self, name: &str) -> Option<u64> {
+        let first = self.slots.partition_point(|(slot, _)| **slot < *name);
+        self.slots.get(first).filter(|(slot, _)| **slot == *name).map(|&(_, offset)| offset)
+    }
+
+    /// Whether the two are the same class. Built-in classes have no identity but their name.
+    pub(crate) fn is(&self, other: &Node) -> bool {
+        core::ptr::eq(self, other) || (!self.heap && !other.heap && self.root == other.root)
+    }
+
+    /// Bytes in front of the object: pre-header and GC header.
+    pub(crate) fn headers(&self) -> u64 {
+        let pre_header = if self.pre_header { super::abi::PRE_HEADER } else { 0 };
+        pre_header + if self.gc { self.abi.gc_head } else { 0 }
+    }
+}
+
+/// Frees a long chain of bases one by one: the drop that the compiler writes would call itself for each.
+impl Drop for Node {
+    fn drop(&mut self) {
+        fn take(node: &mut Node, into: &mut Vec<Arc<Node>>) {
+            into.extend(node.base.take());
+            into.extend(node.solid.take());
+            into.extend(node.ancestors.take().into_iter().flatten());
+        }
+        let mut waiting = Vec::new();
+        take(self, &mut waiting);
+        while let Some(class) = waiting.pop() {
+            if let Some(mut last) = Arc::into_inner(class) {
+                take(&mut last, &mut waiting);
+            }
+        }
+    }
+}

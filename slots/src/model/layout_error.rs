@@ -1,0 +1,83 @@
+//! Why a class cannot be made.
+
+use core::fmt;
+
+/// A class statement that CPython refuses, or that the model cannot answer for.
+///
+/// `Display` is CPython's own text, exception name included; only [`LayoutError::Unsupported`] speaks for
+/// the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LayoutError {
+    /// Two bases add fields of their own at the same place.
+    LayoutConflict,
+    /// A slot `__dict__` where there is one already.
+    DictSlot,
+    /// A slot `__weakref__` where there is one already, or where the size of instances varies.
+    WeakrefSlot {
+        /// The text names both reasons (up to 3.11).
+        names_itemsize: bool,
+    },
+    /// Named slots on a base whose instances vary in size.
+    NonemptySlots {
+        /// The base.
+        base: String,
+    },
+    /// A slot whose name is no identifier.
+    NotIdentifier,
+    /// A slot of the name of something the class body defines.
+    ClassVariable {
+        /// The name, mangled.
+        name: String,
+    },
+    /// The same base twice.
+    DuplicateBase {
+        /// Its name.
+        name: String,
+    },
+    /// No order of the ancestors agrees with all bases.
+    InconsistentMro {
+        /// The bases that block each other.
+        bases: Vec<String>,
+        /// What stands between the words `resolution` and `order`: a line feed up to 3.12.
+        gap: char,
+    },
+    /// Something that is not modelled (yet).
+    Unsupported {
+        /// What it is.
+        what: &'static str,
+    },
+}
+
+impl fmt::Display for LayoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LayoutError::LayoutConflict => {
+                f.write_str("TypeError: multiple bases have instance lay-out conflict")
+            }
+            LayoutError::DictSlot => f.write_str("TypeError: __dict__ slot disallowed: we already got one"),
+            LayoutError::WeakrefSlot { names_itemsize: false } => {
+                f.write_str("TypeError: __weakref__ slot disallowed: we already got one")
+            }
+            LayoutError::WeakrefSlot { names_itemsize: true } => f.write_str(
+                "TypeError: __weakref__ slot disallowed: either we already got one, or __itemsize__ != 0",
+            ),
+            LayoutError::NonemptySlots { base } => {
+                write!(f, "TypeError: nonempty __slots__ not supported for subtype of '{base}'")
+            }
+            LayoutError::NotIdentifier => f.write_str("TypeError: __slots__ must be identifiers"),
+            LayoutError::ClassVariable { name } => {
+                write!(f, "ValueError: '{name}' in __slots__ conflicts with class variable")
+            }
+            LayoutError::DuplicateBase { name } => write!(f, "TypeError: duplicate base class {name}"),
+            LayoutError::InconsistentMro { bases, gap } => write!(
+                f,
+                "TypeError: Cannot create a consistent method resolution{gap}order (MRO) for bases {}",
+                bases.join(", ")
+            ),
+            LayoutError::Unsupported { what } => write!(f, "not modelled: {what}"),
+        }
+    }
+}
+
+impl core::error::Error for LayoutError {}

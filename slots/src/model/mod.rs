@@ -1,0 +1,49 @@
+//! What a Python instance costs, predicted: CPython 3.11, 3.12 and 3.13 on x86-64 with the GIL.
+//!
+//! ```text
+//!   Target            version and build        a row of facts: sizes, where __dict__ and __weakref__ live
+//!     ClassLayout     what type creation decides: slots and offsets, basicsize, the errors CPython raises
+//!       Class         the names its instances share, and the room for more
+//!         Instance    set, delete, touch_dict ...
+//!           Footprint requests, pymalloc blocks, libc chunks, sys.getsizeof
+//! ```
+//!
+//! The rules are those of CPython's sources, named where they stand; every number is compared with
+//! interpreters that were measured (`tests/data/README.md`). [`container`] has tuples, lists and dicts for
+//! comparison.
+//!
+//! ```
+//! use cpymem_slots::model::{Class, ClassLayout, Target};
+//!
+//! let object = ClassLayout::object("3.13.0".parse::<Target>()?)?;
+//! let class = Class::new(&ClassLayout::new("User", &[&object])?);
+//! let mut user = class.instance();
+//! user.set("name")?;
+//! let before = user.footprint().heap_bytes();
+//! user.touch_dict()?; // what vars(user) does
+//! assert_eq!(user.footprint().heap_bytes() - before, 64);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod abi;
+mod blocks;
+mod class;
+pub mod container;
+mod creation;
+mod footprint;
+mod instance;
+mod keys;
+mod layout;
+mod layout_error;
+mod mro;
+mod slot_names;
+mod solid;
+mod target;
+
+pub use class::Class;
+pub use footprint::Footprint;
+pub use instance::{Instance, InstanceError};
+pub use keys::Keys;
+pub use layout::{Builtin, ClassLayout};
+pub use layout_error::LayoutError;
+pub use target::{Arch, Build, PyVersion, Target, TargetError};

@@ -1,0 +1,148 @@
+//! The model against measured interpreters, row by row.
+
+#[path = "../examples/check/tables/mod.rs"]
+mod tables;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tables::{Totals, Verdict, check_file, check_row};
+
+/// Checks a file of the bundled data, all of whose rows the model must know.
+fn agrees(name: &str, rows: u64) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let report = check_file(&folder.join(name), Some(&folder.join("hier_cases.json.gz"))).unwrap();
+    assert_eq!(report.totals, Totals { rows, mismatches: 0, unknown: 0 }, "{name}: {:#?}", report.shown);
+}
+
+#[test]
+fn warm_instances_of_all_kinds() {
+    agrees("golden.jsonl.gz", 1307);
+}
+
+#[test]
+fn instances_2_to_45_of_fresh_classes() {
+    agrees("seq.jsonl.gz", 376);
+}
+
+#[test]
+fn random_class_hierarchies() {
+    agrees("hier_golden.jsonl.gz", 3000);
+}
+
+/// The full tables, of which the bundled ones are an extract, lie where `CPYMEM_DATA_SLOTS` says.
+#[test]
+fn full_tables() {
+    let Some(folder) = std::env::var_os("CPYMEM_DATA_SLOTS").map(PathBuf::from) else {
+        eprintln!("full_tables: skipped, CPYMEM_DATA_SLOTS names no folder");
+        return;
+    };
+    for name in ["golden.jsonl.gz", "seq.jsonl.gz", "hier_golden.jsonl.gz"] {
+        let report = check_file(&folder.join(name), None).unwrap();
+        let Totals { rows, mismatches, unknown } = report.totals;
+        eprintln!("{name} {}", report.totals);
+        assert!(rows > unknown, "{name}: no row was checked");
+        assert_eq!(mismatches, 0, "{name}: {:#?}", report.shown);
+    }
+}
+
+fn verdict(row: Value) -> Verdict {
+    check_row(&row).unwrap().remove(0)
+}
+
+/// A plain object of three attributes on 3.13.
+fn golden() -> Value {
+    json!({"v": "3.13.0", "k": "dict", "N": 3, "gs": [48, 96], "req": {"96": 1}, "blk": {"96": 1}, "big": 0})
+}
+
+#[test]
+fn altered_rows_are_mismatches() {
+    assert_eq!(verdict(golden()), Verdict::Same);
+    for (key, value) in [
+        ("gs", json!([56, 96])),
+        ("gs", json!([48, 104])),
+        ("gs", json!([48, null])),
+        ("req", json!({"104": 1})),
+        ("req", json!({"96": 2})),
+        ("req", json!({"96": 1, "64": 1})),
+        ("blk", json!({"112": 1})),
+        ("big", json!(32)),
+        ("N", json!(4)),
+        ("v", json!("3.12.1")),
+        ("k", json!("slots")),
+    ] {
+        let mut row = golden();
+        row[key] = value;
+        assert!(matches!(verdict(row.clone()), Verdict::Mismatch(_)), "{row}");
+    }
+}
+
+#[test]
+fn altered_sequences_are_mismatches() {
+    let row =
+        |second: i64| json!({"v": "3.13.0", "k": "dict", "N": 3, "seq": [[328, 1], [second, 1], [312, 1]]});
+    assert_eq!(verdict(row(320)), Verdict::Same);
+    assert!(matches!(verdict(row(328)), Verdict::Mismatch(_)));
+}
+
+#[test]
+fn unknown_kinds_and_versions_are_counted() {
+    for (key, value) in [("k", "dict_new"), ("v", "3.14.1"), ("v", "3.13.0t"), ("v", "2.7.18"), ("v", "pypy")]
+    {
+        let mut row = golden();
+        row[key] = json!(value);
+        assert_eq!(verdict(row), Verdict::Unknown, "{value}");
+    }
+}
+
+#[test]
+fn malformed_rows_say_what_is_wrong() {
+    for (key, value, what) in [
+        ("gs", json!([48]), "key gs"),
+        ("N", json!(-1), "key N"),
+        ("req", json!({"x": 1}), "key req"),
+        ("req", Value::Null, "key req"),
+        ("v", json!(3), "key v"),
+    ] {
+        let mut row = golden();
+        row[key] = value;
+        assert!(check_row(&row).unwrap_err().starts_with(what), "{row}");
+    }
+    assert!(check_row(&json!({})).is_err());
+}
+
+#[test]
+fn errors_name_file_and_line() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let file = folder.join("broken.jsonl");
+    std::fs::write(&file, format!("{}\n{{\"v\": \n", golden())).unwrap();
+    let error = check_file(&file, None).unwrap_err();
+    assert!(error.contains("broken.jsonl: line 2: "), "{error}");
+    std::fs::write(&file, "").unwrap();
+    assert!(check_file(&file, None).unwrap_err().ends_with("broken.jsonl: no rows"));
+    let error = check_file(&folder.join("missing.jsonl"), None).unwrap_err();
+    assert!(error.contains("missing.jsonl: "), "{error}");
+}
+
+#[test]
+fn altered_hierarchies_are_mismatches() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (cases, table) = (folder.join("one_case.json"), folder.join("one_case.jsonl"));
+    std::fs::write(
+        &cases,
+        r#"[[["A", ["object"], ["a"]], ["B", ["object"], ["b"]], ["C", ["A", "B"], null]]]"#,
+    )
+    .unwrap();
+    let check = |conflict: &str, basicsize: u64| {
+        let row = json!({
+            "c": 0, "v": ["3.13.0", "3.14.0"], "gs": [40, null], "req": {"40": 1},
+            "t": [[24, 0, 0, 0], [basicsize, 0, 0, 0], conflict],
+        });
+        std::fs::write(&table, row.to_string()).unwrap();
+        check_file(&table, Some(&cases)).unwrap().totals
+    };
+    let conflict = "TypeError: multiple bases have instance lay-out conflict";
+    assert_eq!(check(conflict, 24), Totals { rows: 2, mismatches: 0, unknown: 1 });
+    assert_eq!(check("TypeError", 24).mismatches, 1);
+    assert_eq!(check(conflict, 32).mismatches, 1);
+}
