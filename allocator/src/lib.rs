@@ -35,6 +35,11 @@
 //! arenas (they go to the system allocator). Where everything is freed at once and nothing before, a bump
 //! allocator such as [bumpalo](https://docs.rs/bumpalo) does less work.
 
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod arena;
 mod block;
 mod budget;

@@ -44,6 +44,11 @@
 //! Yet: start collections by itself (call [`collect`]), collect by generations or increments, run finalizers
 //! and weak reference callbacks, share objects between threads.
 
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 extern crate self as cpymem_cyclegc;
 
 mod clear;

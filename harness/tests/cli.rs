@@ -194,7 +194,7 @@ fn inputs_that_cannot_be_used_get_one_line() {
         ("heap", folder.file("half-dump.gz", &dump[..dump.len() / 2]), "", ""),
         ("replay", folder.file("cut", &text[..text.len() - 1]), "", ""),
         ("replay", folder.file("version", b"PMTRACE 2\n{}\n"), "offset 0", "version"),
-        ("heap", folder.file("form", b"{\"form\": \"PYHEAP 3\"}\n"), "line 1", "PYHEAP"),
+        ("heap", folder.file("form", b"{\"form\": \"PYHEAP 3\"}\n"), "line 1", "version"),
         ("replay", sample("threads.heap.jsonl.gz"), "offset 0", "PMTRACE"),
         ("heap", sample("flask.pmt.gz"), "line 1", ""),
     ];

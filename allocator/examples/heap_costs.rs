@@ -1,7 +1,7 @@
 //! Small blocks on a [`Heap`] and on the system allocator, in one process, alternating.
 //!
 //! ```text
-//! cargo run --release -p cpymem-allocator --example compare
+//! cargo run --release -p cpymem-allocator --example heap_costs
 //! ```
 //!
 //! Every block's first word is written and read back. Times are the median over the rounds of an allocation

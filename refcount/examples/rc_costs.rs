@@ -2,7 +2,7 @@
 //! operation, and the ratio. Every workload checks its own result.
 //!
 //! ```text
-//! cargo run --release -p cpymem-refcount --example compare [PART OF A NAME]
+//! cargo run --release -p cpymem-refcount --example rc_costs [PART OF A NAME]
 //! ```
 
 use std::cell::{Cell, RefCell};

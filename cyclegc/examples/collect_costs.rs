@@ -1,7 +1,7 @@
 //! A full collection of a million objects of three references each: what is live, what is garbage.
 //!
 //! ```text
-//! cargo run --release -p cpymem-cyclegc --example collect
+//! cargo run --release -p cpymem-cyclegc --example collect_costs
 //! ```
 //!
 //! Times are the best of five, in ns an object. Every number found is checked.
