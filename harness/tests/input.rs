@@ -151,7 +151,7 @@ fn gzip_bombs() {
     for head in heads {
         let bomb = input(gzip(&[head, &zeros].concat()));
         assert!(bomb.bytes() < 100_000);
-        assert_error(text(&bomb), Place::Offset(64 << 20), "more than 67108864 bytes of text");
+        assert_error(text(&bomb), Place::Offset(40 << 20), "more than 41943040 bytes of text");
         assert_form(&scan(&bomb).map(drop).unwrap_err());
         assert_form(&Dump::read(&bomb, Labels::Keep).map(drop).unwrap_err());
     }

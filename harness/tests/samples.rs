@@ -110,10 +110,10 @@ fn profiles_show_the_plateau() {
     let scan = scan(&sample("profiles", "pmt.gz")).unwrap();
     let at = |label: &str| scan.phases.iter().find(|phase| scan.label(phase) == label).unwrap();
     let (built, half, none) = (at("built"), at("half deleted"), at("all deleted"));
-    assert!(half.live_bytes * 6 < built.live_bytes * 5 + scan.phases[0].live_bytes);
-    assert!(half.pools_recorded.unwrap() * 100 >= built.pools_recorded.unwrap() * 99);
-    assert!(none.pools_recorded.unwrap() * 3 < built.pools_recorded.unwrap() * 2);
-    assert!(none.rss_kib >= built.rss_kib, "the arenas stay");
+    assert!(half.live_bytes * 3 < built.live_bytes * 2);
+    assert_eq!(half.pools_recorded, built.pools_recorded, "not one pool is empty");
+    assert!(none.pools_recorded.unwrap() * 5 < built.pools_recorded.unwrap());
+    assert!(none.rss_kib.unwrap() * 100 >= built.rss_kib.unwrap() * 98, "the arenas stay");
 }
 
 #[test]
