@@ -47,12 +47,13 @@ impl Drop for Node {
 
 /// A dump whose tracked objects are real.
 pub struct Rebuilt {
-    collector: Collector,
     /// One handle too many on each object, until [`Rebuilt::collect`].
     nodes: Vec<Gc<Node>>,
     /// One handle for each reference from outside.
     handles: Vec<Gc<Node>>,
     destroyed: Rc<RefCell<Vec<u32>>>,
+    /// Dropped after the handles, so that its last collection finds everything that is left.
+    collector: Collector,
 }
 
 impl Rebuilt {
@@ -88,7 +89,7 @@ impl Rebuilt {
         for (node, &n) in nodes.iter().zip(&outside) {
             handles.extend((0..n).map(|_| node.clone()));
         }
-        Ok(Rebuilt { collector, nodes, handles, destroyed })
+        Ok(Rebuilt { nodes, handles, destroyed, collector })
     }
 
     /// The rebuilt objects with their counts: dump id and `strong_count`.
