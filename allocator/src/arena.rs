@@ -14,9 +14,11 @@
 use core::cell::Cell;
 use core::num::NonZeroUsize;
 use core::ptr::NonNull;
+use core::sync::atomic::AtomicUsize;
 
 use crate::budget::Budget;
 use crate::pool_meta::{PoolMeta, PoolPtr};
+use crate::relaxed::Relaxed;
 use crate::source::{ArenaSource, Purged};
 
 /// Bytes of an arena, and its alignment.
@@ -25,6 +27,28 @@ pub(crate) const ARENA_SIZE: usize = 2 << 20;
 const MAX_UNITS: usize = 128;
 /// Free units that were touched stay resident up to this many, or a quarter of the units in use.
 const DIRTY_UNITS_KEPT: usize = 64;
+
+/// A set of units of an arena, in two halves that other threads may read.
+#[derive(Debug)]
+struct Units([Relaxed<AtomicUsize>; 2]);
+
+impl Units {
+    fn get(&self) -> u128 {
+        (self.0[0].get() as u128) | (self.0[1].get() as u128) << 64
+    }
+
+    fn set(&self, units: u128) {
+        self.0[0].set(units as u64 as usize);
+        self.0[1].set((units >> 64) as u64 as usize);
+    }
+}
+
+const _: () = assert!(usize::BITS == 64, "the sets of units are kept in two words");
+
+/// The units `start..start + count`.
+const fn range(start: usize, count: usize) -> u128 {
+    if count == 0 { 0 } else { (u128::MAX >> (MAX_UNITS - count)) << start }
+}
 
 /// What stands at the start of an arena. All zeros is valid.
 #[repr(C)]
@@ -38,9 +62,9 @@ pub(crate) struct ArenaHeader {
     next_equal: Cell<Option<ArenaPtr>>,
     prev_equal: Cell<Option<ArenaPtr>>,
     /// Bit i: unit i holds no pool.
-    free: Cell<u128>,
+    free: Units,
     /// Bit i: unit i was touched since it was mapped or purged.
-    dirty: Cell<u128>,
+    dirty: Units,
     /// Bytes mapped: `ARENA_SIZE`, or more for a run.
     size: Cell<usize>,
     /// Bytes charged to the budget for a run; 0 for an arena of pools.
@@ -129,6 +153,11 @@ impl ArenaPtr {
         unsafe { self.start().add(index << shift) }
     }
 
+    /// Bytes charged for the one large block of the arena; 0 for an arena of pools.
+    pub(crate) fn run_bytes(self) -> usize {
+        self.run_charge.get()
+    }
+
     /// True if the arena holds one large block instead of pools.
     pub(crate) fn is_run(self) -> bool {
         self.run_charge.get() != 0
@@ -188,35 +217,88 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
         }
     }
 
-    /// A unit for a pool, from the fullest usable arena or a new one. `None` if the budget or the source
-    /// refuses. The caller must `format` it.
-    pub(crate) fn take_unit(&self, budget: &Budget, tag: usize) -> Option<PoolPtr> {
-        let arena = match self.some_free.get().trailing_zeros() as usize {
-            MAX_UNITS => self.map_arena(budget, tag)?,
-            fullest => self.by_free[fullest].get()?,
+    /// `count` neighbouring units for a pool, from the fullest arena that has them or a new one, of which the
+    /// first `touched` may be touched at once. `None` if the budget or the source refuses. The caller must
+    /// `format` them.
+    pub(crate) fn take_units(
+        &self,
+        budget: &Budget,
+        tag: usize,
+        count: usize,
+        touched: usize,
+    ) -> Option<PoolPtr> {
+        debug_assert!(count >= 1 && count <= Self::UNITS);
+        let (arena, index) = match self.find_units(count) {
+            Some(found) => found,
+            None => (self.map_arena(budget, tag)?, 1),
         };
-        let free = arena.free.get();
-        let dirty = free & arena.dirty.get();
-        let index = if dirty != 0 {
-            self.units_dirty_free.set(self.units_dirty_free.get() - 1);
-            dirty.trailing_zeros()
-        } else {
-            budget.charge(Self::UNIT)?;
-            free.trailing_zeros()
-        };
-        arena.dirty.set(arena.dirty.get() | 1 << index);
-        self.set_free(arena, free & !(1 << index));
-        self.units_used.set(self.units_used.get() + 1);
-        Some(arena.pool(index as usize))
+        let units = range(index, count);
+        let dirty = (units & arena.dirty.get()).count_ones() as usize;
+        self.touch(budget, arena, range(index, touched))?;
+        self.units_dirty_free.set(self.units_dirty_free.get() - dirty);
+        self.set_free(arena, arena.free.get() & !units);
+        self.units_used.set(self.units_used.get() + count);
+        Some(arena.pool(index))
     }
 
-    /// Takes back the unit of a pool that has no live block and is in no list.
-    pub(crate) fn return_unit(&self, budget: &Budget, pool: PoolPtr) {
+    /// Charges the units of a pool from `first` on, `count` of them, which are about to be touched.
+    pub(crate) fn touch_units(
+        &self,
+        budget: &Budget,
+        pool: PoolPtr,
+        first: usize,
+        count: usize,
+    ) -> Option<()> {
+        self.touch(budget, pool.arena(), range(pool.index() + first, count))
+    }
+
+    fn touch(&self, budget: &Budget, arena: ArenaPtr, units: u128) -> Option<()> {
+        let clean = units & !arena.dirty.get();
+        budget.charge(clean.count_ones() as usize * Self::UNIT)?;
+        arena.dirty.set(arena.dirty.get() | clean);
+        Some(())
+    }
+
+    /// The fullest arena with `count` neighbouring free units, and the first of them: those that were touched
+    /// before come first, then the lowest.
+    fn find_units(&self, count: usize) -> Option<(ArenaPtr, usize)> {
+        let mut classes = self.some_free.get() & !range(0, count);
+        while classes != 0 {
+            let free_units = classes.trailing_zeros() as usize;
+            let arenas =
+                core::iter::successors(self.by_free[free_units].get(), |arena| arena.next_equal.get());
+            for arena in arenas {
+                let free = arena.free.get();
+                let starts = |units: u128| {
+                    // Bit i of the result: units i..i + count are all in the set.
+                    let (mut starts, mut have) = (units, 1);
+                    while have < count {
+                        let step = have.min(count - have);
+                        starts &= starts >> step;
+                        have += step;
+                    }
+                    starts
+                };
+                let best = starts(free & arena.dirty.get());
+                let best = if best != 0 { best } else { starts(free) };
+                if best != 0 {
+                    return Some((arena, best.trailing_zeros() as usize));
+                }
+            }
+            classes &= classes - 1;
+        }
+        None
+    }
+
+    /// Takes back the `count` units of a pool that has no live block and is in no list.
+    pub(crate) fn return_units(&self, budget: &Budget, pool: PoolPtr, count: usize) {
         debug_assert_eq!(pool.live.get(), 0);
         let arena = pool.arena();
-        let free = arena.free.get() | 1 << pool.index();
-        self.units_used.set(self.units_used.get() - 1);
-        self.units_dirty_free.set(self.units_dirty_free.get() + 1);
+        let units = range(pool.index(), count);
+        let free = arena.free.get() | units;
+        let dirty = (units & arena.dirty.get()).count_ones() as usize;
+        self.units_used.set(self.units_used.get() - count);
+        self.units_dirty_free.set(self.units_dirty_free.get() + dirty);
         let another_is_free = self.by_free[Self::UNITS].get().is_some();
         self.set_free(arena, free);
         if free == Self::ALL_FREE && another_is_free {
@@ -276,14 +358,16 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
     /// Pools in use of one arena, in ascending address.
     pub(crate) fn pools_of(arena: ArenaPtr) -> impl Iterator<Item = PoolPtr> {
         let mut used = Self::used_units(arena);
-        core::iter::from_fn(move || {
+        let units = core::iter::from_fn(move || {
             let index = used.trailing_zeros() as usize;
             used &= used.wrapping_sub(1);
             (index < MAX_UNITS).then(|| arena.pool(index))
-        })
+        });
+        units.filter(|pool| pool.lead() == 0)
     }
 
     /// Arenas mapped now, runs included.
+    #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
         self.count.get()
     }
@@ -298,9 +382,9 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
         self.mapped_in_all.get()
     }
 
-    /// Units that hold no pool but were touched and not purged since.
-    pub(crate) fn units_dirty_free(&self) -> usize {
-        self.units_dirty_free.get()
+    /// Units of an arena that were touched and not purged since.
+    pub(crate) fn dirty_units(arena: ArenaPtr) -> usize {
+        arena.dirty.get().count_ones() as usize
     }
 
     fn map_arena(&self, budget: &Budget, tag: usize) -> Option<ArenaPtr> {
@@ -360,7 +444,7 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
             while rest != 0 {
                 let start = rest.trailing_zeros();
                 let count = (!(rest >> start)).trailing_zeros();
-                let range = (u128::MAX >> (MAX_UNITS as u32 - count)) << start;
+                let range = range(start as usize, count as usize);
                 rest &= !range;
                 let bytes = (count as usize) << SHIFT;
                 // SAFETY: units without a pool, inside the arena, page aligned at both ends.

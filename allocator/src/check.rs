@@ -34,38 +34,40 @@ pub(crate) fn partial(list: &PoolList, class: SizeClass) {
 pub(crate) fn arenas<S: ArenaSource, const SHIFT: u32>(
     arenas: &Arenas<S, SHIFT>,
     budget: &Budget,
-    large_bytes: usize,
     link: Link,
 ) {
-    let (mut count, mut used, mut last) = (0, 0, 0);
+    let (mut count, mut units, mut runs, mut last) = (0, 0, 0, 0);
     for arena in arenas.iter() {
         assert!(arena.start().addr().get() > last);
         last = arena.start().addr().get();
         count += 1;
+        if arena.is_run() {
+            runs += arena.run_bytes();
+            continue;
+        }
+        units += 1 + Arenas::<S, SHIFT>::dirty_units(arena);
         for pool in Arenas::<S, SHIFT>::pools_of(arena) {
-            used += 1;
             assert!(pool.carved.get() <= pool.capacity.get());
             assert_eq!(pool.carved.get() as usize - pool.free_len(link), pool.live.get() as usize);
         }
     }
     assert_eq!(count, arenas.count());
-    let units = count + used + arenas.units_dirty_free();
-    assert_eq!(units * Arenas::<S, SHIFT>::UNIT + large_bytes, budget.held());
+    assert_eq!(units * Arenas::<S, SHIFT>::UNIT + runs, budget.held());
 }
 
 /// The two equations of [`Stats`].
 pub(crate) fn stats(stats: &Stats) {
-    let pools = stats.pools() + stats.unused_touched_pools();
     assert_eq!(
         stats.arena_bytes(),
         stats.bytes_in_use()
             + stats.bytes_cached()
             + stats.bytes_available()
             + stats.pool_tail_bytes()
-            + stats.unused_pools() * stats.pool_bytes()
+            + stats.run_bytes()
+            + stats.unused_unit_bytes()
             + stats.header_bytes()
     );
-    assert_eq!(stats.held_bytes(), stats.header_bytes() + pools * stats.pool_bytes() + stats.large_bytes());
+    assert_eq!(stats.held_bytes(), stats.header_bytes() + stats.touched_bytes() + stats.mapped_bytes());
 }
 
 mod model {
@@ -87,7 +89,7 @@ mod model {
     }
 
     fn size() -> impl Strategy<Value = usize> {
-        prop_oneof![8 => 0usize..=600, 2 => 0usize..=20_000, 1 => Just(512), 1 => Just(513)]
+        prop_oneof![8 => 0usize..=600, 2 => 0usize..=20_000, 1 => 0usize..=300_000, 1 => (1usize << 20) - 10..(1 << 20) + 10, 1 => Just(512), 1 => Just(513)]
     }
 
     fn op() -> impl Strategy<Value = Op> {
@@ -130,7 +132,7 @@ mod model {
             ops in prop::collection::vec(op(), 1..3000),
             limited in any::<bool>(),
         ) {
-            let heap = if limited { Heap::with_limit(512 << 10) } else { Heap::new() };
+            let heap = if limited { Heap::with_limit(4 << 20) } else { Heap::new() };
             let mut held: Vec<Held> = Vec::new();
             for (step, op) in ops.into_iter().enumerate() {
                 let fill = step as u8;
@@ -174,7 +176,7 @@ mod model {
                     }
                     _ => {}
                 }
-                assert!(!limited || heap.held_bytes() <= 512 << 10);
+                assert!(!limited || heap.held_bytes() <= 4 << 20);
             }
             heap.check();
             assert_eq!(heap.stats().blocks_in_use(), held.len());

@@ -5,17 +5,17 @@
 #![allow(unsafe_code, reason = "blocks come back by address")]
 
 use core::alloc::Layout;
-use core::cell::Cell;
 use core::ptr::NonNull;
+use core::sync::atomic::AtomicU32;
 
 use allocator_api2::alloc::{AllocError, Allocator};
 
-use crate::arena::Arenas;
+use crate::arena::{ARENA_SIZE, Arenas};
 use crate::block::{Block, FreeList, Link};
 use crate::budget::Budget;
-use crate::large::LargeBlocks;
-use crate::pool_meta::{PoolList, PoolPtr};
-use crate::size_class::{SMALL_CLASSES, SMALL_MAX, SizeClass};
+use crate::pool_meta::{PoolList, PoolPtr, RUN};
+use crate::relaxed::Relaxed;
+use crate::size_class::{CLASSES, POOLED_MAX, SizeClass};
 use crate::source::{ArenaSource, Os};
 use crate::stats::Stats;
 
@@ -25,7 +25,34 @@ const UNIT: usize = 1 << SHIFT;
 /// Virgin blocks are handed to a bin in portions of this many bytes, so that memory is touched when needed.
 const CARVE_BYTES: usize = 4096;
 /// Free blocks carry their link in the first word.
-const LINK: Link = Link(0);
+pub(crate) const LINK: Link = Link(0);
+/// Largest run of units in bytes; larger blocks get a mapping of their own.
+const RUN_MAX: usize = ARENA_SIZE / 2;
+
+/// Where a layout leads: the same way when the block is made and when it is freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    /// A block of a pool.
+    Class(SizeClass),
+    /// Neighbouring units of an arena.
+    Run(usize),
+    /// A mapping of its own.
+    Mapping,
+}
+
+impl Route {
+    #[inline]
+    fn of(layout: Layout) -> Route {
+        // Pools and runs start at multiples of a unit.
+        match SizeClass::of(layout, POOLED_MAX) {
+            Some(class) if layout.align() <= UNIT => Route::Class(class),
+            _ if layout.align() <= UNIT && layout.size() <= RUN_MAX => {
+                Route::Run(layout.size().div_ceil(UNIT).max(1))
+            }
+            _ => Route::Mapping,
+        }
+    }
+}
 
 /// The free blocks of one class that are ready to hand out.
 ///
@@ -35,11 +62,11 @@ const LINK: Link = Link(0);
 #[derive(Debug)]
 struct Bin {
     list: FreeList,
-    count: Cell<u32>,
+    count: Relaxed<AtomicU32>,
     /// Most blocks the list may hold.
-    limit: Cell<u32>,
+    limit: Relaxed<AtomicU32>,
     /// Frees since the last refill that found the bin full.
-    overflows: Cell<u32>,
+    overflows: Relaxed<AtomicU32>,
 }
 
 /// Fewest blocks that a bin may hold.
@@ -47,21 +74,30 @@ const SHORTEST_BIN: u32 = 4;
 
 impl Bin {
     const fn new(class: SizeClass) -> Bin {
-        let limit = Cell::new(Bin::longest(class));
-        Bin { list: FreeList::new(), count: Cell::new(0), limit, overflows: Cell::new(0) }
+        let limit = Relaxed::new(Bin::longest(class));
+        let [count, overflows] = [const { Relaxed::new(0) }; 2];
+        Bin { list: FreeList::new(), count, limit, overflows }
     }
 
     /// Most blocks that a bin may hold: about one pool of bytes.
     const fn longest(class: SizeClass) -> u32 {
-        let blocks = UNIT / class.size();
-        if blocks > 1024 { 1024 } else { blocks as u32 }
+        match UNIT / class.size() {
+            0 => 1,
+            blocks @ 1..=1024 => blocks as u32,
+            _ => 1024,
+        }
+    }
+
+    /// Fewest blocks that a bin may be limited to.
+    fn shortest(class: SizeClass) -> u32 {
+        SHORTEST_BIN.min(Bin::longest(class))
     }
 }
 
 /// A heap of its own: arenas, pools and blocks, used by one thread at a time.
 ///
-/// Requests to 512 bytes are served from 16 KiB pools of blocks of one size, larger ones are passed on to the
-/// system allocator. Dropping the heap frees everything that it holds, whether or not the blocks were freed
+/// Requests to 32 KiB are served from pools of blocks of one size, those to 1 MiB get a run of an arena's units,
+/// larger ones a mapping of their own. Dropping the heap frees everything that it holds, whether or not the blocks were freed
 /// one by one; no destructor of a value runs.
 ///
 /// The heap is [`Send`] and not `Sync`. `&Heap` is an [`Allocator`], so that collections can live on it:
@@ -99,10 +135,9 @@ impl Bin {
 /// 2. `partial[c]` lists exactly the pools of class `c` that are not exhausted.
 #[derive(Debug)]
 pub struct Heap<S: ArenaSource = Os> {
-    bins: [Bin; SMALL_CLASSES],
-    partial: [PoolList; SMALL_CLASSES],
+    bins: [Bin; CLASSES],
+    partial: [PoolList; CLASSES],
     budget: Budget,
-    large: LargeBlocks,
     arenas: Arenas<S, SHIFT>,
 }
 
@@ -133,31 +168,34 @@ impl Default for Heap {
 }
 
 impl<S: ArenaSource> Heap<S> {
-    /// A heap on the memory of `source` that holds at most `limit` bytes. Large blocks come from the system
-    /// allocator all the same, and are charged to the limit.
+    /// A heap on the memory of `source` that holds at most `limit` bytes.
     pub const fn new_in(source: S, limit: usize) -> Heap<S> {
-        let mut bins = [const { Bin::new(SizeClass::from_index(0)) }; SMALL_CLASSES];
+        let mut bins = [const { Bin::new(SizeClass::from_index(0)) }; CLASSES];
         let mut class = 0;
-        while class < SMALL_CLASSES {
+        while class < CLASSES {
             bins[class] = Bin::new(SizeClass::from_index(class));
             class += 1;
         }
         Heap {
             bins,
-            partial: [const { PoolList::new() }; SMALL_CLASSES],
+            partial: [const { PoolList::new() }; CLASSES],
             budget: Budget::new(limit),
-            large: LargeBlocks::new(),
             arenas: Arenas::new(source),
         }
     }
 
-    /// A block for `layout`, uninitialised, or `None` if the limit or the system refuses. A size of 0 gets a
+    /// A block for `layout`, uninitialised, or `None` if the limit or the source refuses. A size of 0 gets a
     /// block too. Never panics.
     #[inline]
     pub fn alloc(&self, layout: Layout) -> Option<NonNull<u8>> {
-        let Some(class) = SizeClass::of(layout, SMALL_MAX) else {
-            return self.alloc_large(layout, false);
-        };
+        match Route::of(layout) {
+            Route::Class(class) => self.alloc_class(class),
+            route => self.alloc_large(route, layout),
+        }
+    }
+
+    #[inline(always)]
+    fn alloc_class(&self, class: SizeClass) -> Option<NonNull<u8>> {
         let bin = &self.bins[class.index()];
         match bin.list.pop(LINK) {
             Some(block) => {
@@ -168,15 +206,14 @@ impl<S: ArenaSource> Heap<S> {
         }
     }
 
-    /// As [`alloc`](Self::alloc), with every byte 0. Large blocks that come fresh from the system are not
+    /// As [`alloc`](Self::alloc), with every byte 0. Mappings, which come fresh from the source, are not
     /// written.
     pub fn alloc_zeroed(&self, layout: Layout) -> Option<NonNull<u8>> {
-        if SizeClass::of(layout, SMALL_MAX).is_none() {
-            return self.alloc_large(layout, true);
-        }
         let block = self.alloc(layout)?;
-        // SAFETY: the block has `layout.size()` bytes and is ours until it is returned.
-        unsafe { block.write_bytes(0, layout.size()) };
+        if Route::of(layout) != Route::Mapping {
+            // SAFETY: the block has `layout.size()` bytes and is ours until it is returned.
+            unsafe { block.write_bytes(0, layout.size()) };
+        }
         Some(block)
     }
 
@@ -186,9 +223,9 @@ impl<S: ArenaSource> Heap<S> {
     /// `ptr` was allocated by this heap with `layout`, was not freed since, and is not used again.
     #[inline]
     pub unsafe fn dealloc(&self, ptr: NonNull<u8>, layout: Layout) {
-        let Some(class) = SizeClass::of(layout, SMALL_MAX) else {
-            // SAFETY: the layout takes this route in `alloc` too.
-            return unsafe { self.large.dealloc(&self.budget, ptr) };
+        let Route::Class(class) = Route::of(layout) else {
+            // SAFETY: the caller's promise; the layout took another route in `alloc` too.
+            return unsafe { self.dealloc_large(ptr) };
         };
         // SAFETY: a block of this class, which the caller gives up.
         let block = unsafe { Block::new(ptr) };
@@ -203,7 +240,7 @@ impl<S: ArenaSource> Heap<S> {
     }
 
     /// Changes the size of a block, keeping the content up to the smaller of both sizes. The block stays in
-    /// place if the new size takes the same class; large blocks grow in place if the system can. `None`
+    /// place if the new size takes the same class, the same number of units, or fits the same mapping. `None`
     /// leaves the old block as it was.
     ///
     /// CPython's rule is another one (a block stays if at most a quarter would be wasted); a block here must
@@ -214,11 +251,19 @@ impl<S: ArenaSource> Heap<S> {
     /// and the block's layout is `new_size` at the same alignment, after `None` nothing has changed.
     pub unsafe fn realloc(&self, ptr: NonNull<u8>, layout: Layout, new_size: usize) -> Option<NonNull<u8>> {
         let new = Layout::from_size_align(new_size, layout.align()).ok()?;
-        match (SizeClass::of(layout, SMALL_MAX), SizeClass::of(new, SMALL_MAX)) {
-            (Some(old), Some(new)) if old == new => return Some(ptr),
-            // SAFETY: the layout says that the block is a large one.
-            (None, None) => return unsafe { self.large.realloc(&self.budget, ptr, layout, new_size) },
-            _ => {}
+        let route = Route::of(new);
+        if Route::of(layout) == route {
+            let stays = match route {
+                Route::Class(_) | Route::Run(_) => true,
+                Route::Mapping => {
+                    // SAFETY: a mapping of this heap, by the caller's promise.
+                    let room = unsafe { PoolPtr::of_block(ptr, SHIFT) }.block_size.get();
+                    new_size <= room && new_size >= room / 2
+                }
+            };
+            if stays {
+                return Some(ptr);
+            }
         }
         let moved = self.alloc(new)?;
         let bytes = layout.size().min(new_size);
@@ -237,13 +282,21 @@ impl<S: ArenaSource> Heap<S> {
             stats.add_cached(class, bin.count.get() as usize);
         }
         for arena in self.arenas.iter() {
+            if arena.is_run() {
+                let pool = Arenas::<S, SHIFT>::pools_of(arena).next();
+                stats.add_mapping(pool.map_or(0, |pool| pool.block_size.get()), arena.run_bytes());
+                continue;
+            }
+            stats.add_arena(Arenas::<S, SHIFT>::dirty_units(arena));
             for pool in Arenas::<S, SHIFT>::pools_of(arena) {
-                stats.add_pool(pool.class.get() as usize, pool.live.get() as usize);
+                match pool.class.get() {
+                    RUN => stats.add_run(pool.block_size.get()),
+                    class => stats.add_pool(class as usize, pool.live.get() as usize),
+                }
             }
         }
-        stats.set_arenas(self.arenas.count(), self.arenas.highwater(), self.arenas.mapped_in_all());
-        stats.set_held(self.budget.held(), self.budget.peak(), self.arenas.units_dirty_free());
-        stats.set_large(self.large.count(), self.large.bytes());
+        stats.set_arenas(self.arenas.highwater(), self.arenas.mapped_in_all());
+        stats.set_held(self.budget.held(), self.budget.peak());
         stats
     }
 
@@ -261,7 +314,7 @@ impl<S: ArenaSource> Heap<S> {
     /// back. What remains is what pools with live blocks need.
     pub fn purge(&self) -> usize {
         let before = self.budget.held();
-        for class in (0..SMALL_CLASSES).map(SizeClass::from_index) {
+        for class in (0..CLASSES).map(SizeClass::from_index) {
             self.shorten(class, 0);
             for pool in self.partial[class.index()].iter().filter(|pool| pool.live.get() == 0) {
                 self.retire(class, pool);
@@ -271,45 +324,69 @@ impl<S: ArenaSource> Heap<S> {
         before - self.budget.held()
     }
 
-    /// True if `ptr` lies in memory of this heap. Walks its arenas and large blocks: for checks, not for
-    /// routing.
+    /// True if `ptr` lies in memory of this heap. Walks its arenas: for checks, not for routing.
     pub fn owns(&self, ptr: *const u8) -> bool {
-        self.arenas.iter().any(|arena| arena.contains(ptr)) || self.large.contains(ptr)
+        self.arenas.iter().any(|arena| arena.contains(ptr))
     }
 
     /// Asserts the invariants and every equation that the docs of the parts state.
     #[cfg(test)]
     pub(crate) fn check(&self) {
-        for class in (0..SMALL_CLASSES).map(SizeClass::from_index) {
+        for class in (0..CLASSES).map(SizeClass::from_index) {
             crate::check::bin(&self.bins[class.index()].list, self.bins[class.index()].count.get(), LINK);
             crate::check::partial(&self.partial[class.index()], class);
         }
-        crate::check::arenas(&self.arenas, &self.budget, self.large.bytes(), LINK);
+        crate::check::arenas(&self.arenas, &self.budget, LINK);
         crate::check::stats(&self.stats());
     }
 
     #[cold]
     #[inline(never)]
-    fn alloc_large(&self, layout: Layout, zeroed: bool) -> Option<NonNull<u8>> {
-        self.large.alloc(&self.budget, layout, zeroed).or_else(|| {
+    fn alloc_large(&self, route: Route, layout: Layout) -> Option<NonNull<u8>> {
+        let take = || match route {
+            Route::Run(units) => {
+                let pool = self.arenas.take_units(&self.budget, 0, units, units)?;
+                pool.format(RUN, units, units * UNIT, 0, 1);
+                Some(pool)
+            }
+            _ => {
+                let size = layout.size().max(1);
+                let pool = self.arenas.take_run(&self.budget, 0, size, layout.align())?;
+                pool.format(RUN, 1, size, 0, 1);
+                Some(pool)
+            }
+        };
+        let pool = take().or_else(|| {
             self.purge();
-            self.large.alloc(&self.budget, layout, zeroed)
-        })
+            take()
+        })?;
+        Some(pool.pop(LINK, SHIFT)?.into_ptr())
+    }
+
+    /// # Safety
+    /// `ptr` is a run or mapping of this heap, which the caller gives up.
+    #[cold]
+    #[inline(never)]
+    unsafe fn dealloc_large(&self, ptr: NonNull<u8>) {
+        // SAFETY: the caller's promise.
+        let pool = unsafe { PoolPtr::of_block(ptr, SHIFT) };
+        debug_assert_eq!(pool.class.get(), RUN, "freed with the wrong layout");
+        pool.live.set(0);
+        if pool.arena().is_run() {
+            self.arenas.return_run(&self.budget, pool);
+        } else {
+            self.arenas.return_units(&self.budget, pool, pool.block_size.get() / UNIT);
+        }
     }
 
     /// Fills an empty bin from a pool and hands out the first block.
     #[cold]
     #[inline(never)]
     fn refill(&self, class: SizeClass) -> Option<NonNull<u8>> {
-        let partial = &self.partial[class.index()];
-        let pool = match partial.front() {
-            Some(pool) => pool,
-            None => self.new_pool(class)?,
-        };
-        let (blocks, count) = pool.pop_many(LINK, SHIFT, CARVE_BYTES);
-        if pool.is_exhausted() {
-            partial.remove(pool);
-        }
+        let (blocks, count) = self.take_blocks(class).or_else(|| {
+            self.purge();
+            self.take_blocks(class)
+        })?;
         let first = blocks.pop(LINK)?;
         let bin = &self.bins[class.index()];
         // A new pool may have been paid for by a purge, and a purge leaves the bin empty.
@@ -320,13 +397,40 @@ impl<S: ArenaSource> Heap<S> {
         Some(first.into_ptr())
     }
 
-    /// An empty pool, entered in the list of its class.
+    /// Blocks for a bin: the free list of a partly used pool, or virgin blocks. `None` if neither can be had
+    /// within the limit.
+    fn take_blocks(&self, class: SizeClass) -> Option<(FreeList, u16)> {
+        let partial = &self.partial[class.index()];
+        let pool = match partial.front() {
+            Some(pool) => pool,
+            None => self.new_pool(class)?,
+        };
+        let mut taken = pool.pop_free();
+        if taken.1 == 0 {
+            self.touch(pool)?;
+            taken = pool.pop_virgin(LINK, SHIFT, CARVE_BYTES);
+        }
+        if pool.is_exhausted() {
+            partial.remove(pool);
+        }
+        Some(taken)
+    }
+
+    /// Charges what the next virgin blocks of a pool will touch.
+    fn touch(&self, pool: PoolPtr) -> Option<()> {
+        let (charged, needed) = (pool.user[0].get(), pool.reach(CARVE_BYTES).div_ceil(UNIT));
+        if needed > charged {
+            self.arenas.touch_units(&self.budget, pool, charged, needed - charged)?;
+            pool.user[0].set(needed);
+        }
+        Some(())
+    }
+
+    /// An empty pool, entered in the list of its class. Nothing of it is charged yet.
     fn new_pool(&self, class: SizeClass) -> Option<PoolPtr> {
-        let pool = self.arenas.take_unit(&self.budget, 0).or_else(|| {
-            self.purge();
-            self.arenas.take_unit(&self.budget, 0)
-        })?;
-        pool.format(class.index() as u8, class.size(), 0, UNIT / class.size());
+        let units = class.units();
+        let pool = self.arenas.take_units(&self.budget, 0, units, 0)?;
+        pool.format(class.index() as u8, units, class.size(), 0, units * UNIT / class.size());
         self.partial[class.index()].push_front(pool);
         Some(pool)
     }
@@ -343,9 +447,10 @@ impl<S: ArenaSource> Heap<S> {
         let bin = &self.bins[class.index()];
         let (limit, overflows) = (bin.limit.get(), bin.overflows.get() + 1);
         bin.overflows.set(overflows);
-        if overflows >= limit && limit > SHORTEST_BIN {
+        let shortest = Bin::shortest(class);
+        if overflows >= limit && limit > shortest {
             bin.overflows.set(0);
-            bin.limit.set((limit / 2).max(SHORTEST_BIN));
+            bin.limit.set((limit / 2).max(shortest));
             self.shorten(class, bin.limit.get());
         }
     }
@@ -388,7 +493,7 @@ impl<S: ArenaSource> Heap<S> {
     /// Returns the unit of an empty pool to its arena.
     fn retire(&self, class: SizeClass, pool: PoolPtr) {
         self.partial[class.index()].remove(pool);
-        self.arenas.return_unit(&self.budget, pool);
+        self.arenas.return_units(&self.budget, pool, class.units());
     }
 }
 

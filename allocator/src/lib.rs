@@ -46,9 +46,9 @@ mod budget;
 #[cfg(test)]
 mod check;
 mod heap;
-mod large;
 pub mod pool;
 mod pool_meta;
+mod relaxed;
 mod size_class;
 mod source;
 mod stats;

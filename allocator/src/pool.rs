@@ -33,8 +33,8 @@ use core::ptr::NonNull;
 use crate::arena::{ArenaPtr, Arenas, RUN_SIDE_OFFSET};
 use crate::block::{Block, Link};
 use crate::budget::Budget;
-use crate::pool_meta::{PoolList, PoolPtr};
-use crate::size_class::{CLASSES, POOLED_MAX, SizeClass};
+use crate::pool_meta::{PoolList, PoolPtr, RUN};
+use crate::size_class::{SizeClass, WALKABLE_CLASSES as CLASSES, WALKABLE_MAX};
 use crate::source::{ArenaSource, Os};
 
 /// log2 of the bytes of a walkable pool.
@@ -94,7 +94,7 @@ impl<S: ArenaSource> PoolHeap<S> {
     /// If the configuration is out of the bounds that [`PoolConfig`] states.
     pub const fn new_in(source: S, config: PoolConfig) -> PoolHeap<S> {
         assert!(config.link_offset.is_multiple_of(8) && config.link_offset >= 8, "link_offset");
-        assert!(config.link_offset <= POOLED_MAX - 8, "link_offset");
+        assert!(config.link_offset <= WALKABLE_MAX - 8, "link_offset");
         assert!(config.side_bytes_per_block <= MAX_SIDE_BYTES, "side_bytes_per_block");
         PoolHeap {
             config,
@@ -112,7 +112,7 @@ impl<S: ArenaSource> PoolHeap<S> {
     #[inline]
     pub fn alloc(&self, layout: Layout) -> Option<NonNull<u8>> {
         let layout = self.widen(layout)?;
-        let Some(class) = SizeClass::of(layout, POOLED_MAX).filter(|_| layout.align() <= 4096) else {
+        let Some(class) = SizeClass::of(layout, WALKABLE_MAX).filter(|_| layout.align() <= 4096) else {
             return self.alloc_run(layout);
         };
         let list = &self.partial[class.index()];
@@ -154,7 +154,7 @@ impl<S: ArenaSource> PoolHeap<S> {
         pool.push(self.link(), block);
         if pool.live.get() == 0 {
             list.remove(pool);
-            self.arenas.return_unit(&self.budget, pool);
+            self.arenas.return_units(&self.budget, pool, 1);
         }
     }
 
@@ -216,7 +216,7 @@ impl<S: ArenaSource> PoolHeap<S> {
     #[inline(never)]
     fn alloc_run(&self, layout: Layout) -> Option<NonNull<u8>> {
         let pool = self.arenas.take_run(&self.budget, self.config.tag, layout.size(), layout.align())?;
-        pool.format(u8::MAX, layout.size(), 0, 1);
+        pool.format(RUN, 1, layout.size(), 0, 1);
         let block = pool.pop(self.link(), SHIFT)?;
         self.live.set(self.live.get() + 1);
         Some(block.into_ptr()) // of a fresh mapping, which reads 0
@@ -235,8 +235,8 @@ impl<S: ArenaSource> PoolHeap<S> {
             capacity -= 1;
             first = (capacity * self.config.side_bytes_per_block).next_multiple_of(align);
         }
-        let pool = self.arenas.take_unit(&self.budget, self.config.tag)?;
-        pool.format(class.index() as u8, size, first, capacity);
+        let pool = self.arenas.take_units(&self.budget, self.config.tag, 1, 1)?;
+        pool.format(class.index() as u8, 1, size, first, capacity);
         // SAFETY: the side bytes lie at the start of the unit, which is ours.
         unsafe { pool.base(SHIFT).write_bytes(0, capacity * self.config.side_bytes_per_block) };
         self.partial[class.index()].push_front(pool);

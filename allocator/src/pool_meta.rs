@@ -11,9 +11,11 @@
 
 use core::cell::Cell;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU8, AtomicU16, AtomicUsize};
 
 use crate::arena::{ARENA_SIZE, ArenaPtr};
 use crate::block::{Block, FreeList, Link};
+use crate::relaxed::Relaxed;
 
 /// The metadata of one pool. All zeros is a pool that was never used.
 ///
@@ -28,24 +30,29 @@ pub(crate) struct PoolMeta {
     next: Cell<Option<PoolPtr>>,
     prev: Cell<Option<PoolPtr>>,
     /// Bytes of a block; of a run: all its bytes.
-    pub(crate) block_size: Cell<usize>,
+    pub(crate) block_size: Relaxed<AtomicUsize>,
     /// Blocks handed out.
-    pub(crate) live: Cell<u16>,
+    pub(crate) live: Relaxed<AtomicU16>,
     /// Blocks that were ever handed out; those above are untouched.
-    pub(crate) carved: Cell<u16>,
+    pub(crate) carved: Relaxed<AtomicU16>,
     /// Blocks the pool has room for.
-    pub(crate) capacity: Cell<u16>,
-    /// Index of the size class.
-    pub(crate) class: Cell<u8>,
+    pub(crate) capacity: Relaxed<AtomicU16>,
+    /// Index of the size class; [`RUN`] for a run.
+    pub(crate) class: Relaxed<AtomicU8>,
+    /// Units between the first unit of the pool and this one.
+    lead: Relaxed<AtomicU8>,
     /// `ceil(2^32 / block_size)`: offset to index by one multiplication.
     recip: Cell<u32>,
     /// Offset of block 0 from the start of the pool.
     pub(crate) first: Cell<u32>,
-    /// Words for the owner of the heap.
+    /// Words for the owner of the heap. In heaps, the first is the number of units that were charged.
     pub(crate) user: [Cell<usize>; 2],
 }
 
 const _: () = assert!(size_of::<PoolMeta>() == 64);
+
+/// The class of a pool that is one block.
+pub(crate) const RUN: u8 = u8::MAX;
 
 /// A pool, by the address of its metadata.
 ///
@@ -83,7 +90,8 @@ impl PoolPtr {
     pub(crate) unsafe fn of_block(ptr: NonNull<u8>, shift: u32) -> PoolPtr {
         // SAFETY: the block lies in the first `ARENA_SIZE` bytes of its arena.
         let arena = unsafe { ArenaPtr::of_address(ptr.addr()) };
-        arena.pool((ptr.addr().get() & (ARENA_SIZE - 1)) >> shift)
+        let unit = (ptr.addr().get() & (ARENA_SIZE - 1)) >> shift;
+        arena.pool(unit - arena.pool(unit).lead.get() as usize)
     }
 
     /// The arena that the pool lies in.
@@ -99,15 +107,24 @@ impl PoolPtr {
         self.arena().unit(self.index(), shift)
     }
 
-    /// Index of the pool's unit in its arena.
+    /// Units that lie in front of this one in the same pool: 0 for the first.
+    pub(crate) fn lead(self) -> usize {
+        self.lead.get() as usize
+    }
+
+    /// Index of the pool's first unit in its arena.
     #[inline(always)]
     pub(crate) fn index(self) -> usize {
         self.arena().index_of(self.0.cast())
     }
 
-    /// Makes the unit a pool of blocks of `block_size` bytes, the first one `first` bytes into the unit.
-    /// What the memory holds does not matter.
-    pub(crate) fn format(self, class: u8, block_size: usize, first: usize, capacity: usize) {
+    /// Makes `units` units a pool of blocks of `block_size` bytes, the first one `first` bytes into the first
+    /// unit. What the memory holds does not matter.
+    pub(crate) fn format(self, class: u8, units: usize, block_size: usize, first: usize, capacity: usize) {
+        let arena = self.arena();
+        for lead in 0..units {
+            arena.pool(self.index() + lead).lead.set(lead as u8);
+        }
         self.free.forget();
         self.next.set(None);
         self.prev.set(None);
@@ -169,16 +186,34 @@ impl PoolPtr {
         Some(unsafe { Block::new(self.block_at(index as usize, shift)) })
     }
 
-    /// Hands out the whole free list if there is one, else up to `bytes` of virgin blocks (at least one), in
-    /// ascending order. Returns the blocks and their number, 0 if the pool is exhausted.
-    pub(crate) fn pop_many(self, link: Link, shift: u32, bytes: usize) -> (FreeList, u16) {
-        let before = self.live.get();
-        if !self.free.is_empty() {
-            self.live.set(self.carved.get());
-            return (self.free.take(), self.carved.get() - before);
+    /// Hands out the whole free list: the blocks and their number, 0 if it is empty.
+    pub(crate) fn pop_free(self) -> (FreeList, u16) {
+        if self.free.is_empty() {
+            return (FreeList::new(), 0);
         }
+        let count = self.carved.get() - self.live.get();
+        self.live.set(self.carved.get());
+        (self.free.take(), count)
+    }
+
+    /// Bytes from the start of the pool to the end of the virgin blocks that the next
+    /// [`pop_virgin`](Self::pop_virgin) hands out.
+    pub(crate) fn reach(self, bytes: usize) -> usize {
+        let end = self.carved.get() as usize + self.portion(bytes) as usize;
+        self.first.get() as usize + end * self.block_size.get()
+    }
+
+    /// Virgin blocks in a portion of up to `bytes`: at least one, if there is one.
+    fn portion(self, bytes: usize) -> u16 {
         let left = self.capacity.get() - self.carved.get();
-        let count = left.min((bytes / self.block_size.get()).max(1) as u16);
+        left.min((bytes / self.block_size.get()).max(1) as u16)
+    }
+
+    /// Hands out up to `bytes` of virgin blocks (at least one), in ascending order: the blocks and their
+    /// number, 0 if there are none.
+    pub(crate) fn pop_virgin(self, link: Link, shift: u32, bytes: usize) -> (FreeList, u16) {
+        let before = self.live.get();
+        let count = self.portion(bytes);
         let first = self.carved.get();
         self.carved.set(first + count);
         self.live.set(before + count);

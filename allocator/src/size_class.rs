@@ -4,7 +4,7 @@
 //!   request      step   classes   worst rounding
 //!   1..=128        8       16     7 bytes
 //!   129..=256     16        8     15 bytes
-//!   257..=8192   1/4 of the doubling, 20 classes, 20 %
+//!   257..=32768  1/4 of the doubling, 28 classes, 20 %
 //! ```
 //!
 //! CPython has 32 classes in steps of 16 bytes up to 512 (`Include/internal/pycore_obmalloc.h`, `ALIGNMENT`,
@@ -14,14 +14,16 @@
 use core::alloc::Layout;
 
 /// Number of classes in the whole table.
-pub(crate) const CLASSES: usize = 44;
-/// Number of classes that [`Heap`](crate::Heap) serves from its pools.
-pub(crate) const SMALL_CLASSES: usize = 28;
-/// Largest request in bytes that [`Heap`](crate::Heap) serves from its pools, as CPython's
-/// `SMALL_REQUEST_THRESHOLD`.
-pub(crate) const SMALL_MAX: usize = 512;
-/// Largest request in bytes that the table knows.
-pub(crate) const POOLED_MAX: usize = 8192;
+pub(crate) const CLASSES: usize = 52;
+/// Number of classes that walkable pools serve.
+pub(crate) const WALKABLE_CLASSES: usize = 44;
+/// Largest request in bytes that walkable pools serve.
+pub(crate) const WALKABLE_MAX: usize = 8192;
+/// Largest request in bytes that pools serve.
+pub(crate) const POOLED_MAX: usize = 32768;
+/// Largest block of a pool of one unit, of four units, of sixteen: at least sixteen blocks, eight, two fit.
+const UNITS_1_MAX: usize = 1024;
+const UNITS_4_MAX: usize = 8192;
 
 /// The block size in bytes of each class.
 const SIZES: [u16; CLASSES] = {
@@ -112,11 +114,20 @@ impl SizeClass {
     pub(crate) const fn size(self) -> usize {
         SIZES[self.0 as usize] as usize
     }
+
+    /// Units of 16 KiB that a pool of this class takes.
+    pub(crate) const fn units(self) -> usize {
+        match self.size() {
+            ..=UNITS_1_MAX => 1,
+            size if size <= UNITS_4_MAX => 4,
+            _ => 16,
+        }
+    }
 }
 
 const _: () = {
     assert!(SIZES[0] == 8 && SIZES[15] == 128 && SIZES[23] == 256);
-    assert!(SIZES[SMALL_CLASSES - 1] as usize == SMALL_MAX);
+    assert!(SIZES[WALKABLE_CLASSES - 1] as usize == WALKABLE_MAX);
     assert!(SIZES[CLASSES - 1] as usize == POOLED_MAX);
     let mut class = 1;
     while class < CLASSES {
@@ -136,9 +147,9 @@ mod tests {
 
     #[test]
     fn every_request_gets_the_first_class_that_fits() {
-        for max in [SMALL_MAX, POOLED_MAX] {
-            for align in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 8192, 1 << 20] {
-                for size in 0..=POOLED_MAX + 8 {
+        for max in [512, WALKABLE_MAX, POOLED_MAX] {
+            for align in [1, 8, 16, 64, 256, 1024, 4096, 8192, 32768, 1 << 20] {
+                for size in (0..=9000).chain((9000..=POOLED_MAX + 64).step_by(31)) {
                     let layout = Layout::from_size_align(size, align).unwrap();
                     let class = SizeClass::of(layout, max).map(SizeClass::size);
                     assert_eq!(class, first_fit(size, align, max), "size {size} align {align} max {max}");

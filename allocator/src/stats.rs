@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::arena::ARENA_SIZE;
-use crate::size_class::{SMALL_CLASSES, SizeClass};
+use crate::size_class::{CLASSES, SizeClass};
 
 /// Pools and blocks of one size class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct ClassStats {
     pub block_size: usize,
     /// Pools of this class.
     pub pools: usize,
+    /// Bytes of a pool: 16, 64 or 256 KiB.
+    pub pool_bytes: usize,
     /// Blocks that the user holds.
     pub blocks_in_use: usize,
     /// Free blocks in the bin, ready to hand out.
@@ -24,44 +26,50 @@ pub struct ClassStats {
 ///
 /// ```text
 /// arena_bytes == bytes_in_use + bytes_cached + bytes_available + pool_tail_bytes
-///              + unused_pools * pool_bytes + header_bytes
-/// held_bytes  == header_bytes + (pools + unused pools that were touched) * pool_bytes + large_bytes
+///              + run_bytes + unused_unit_bytes + header_bytes
+/// held_bytes  == header_bytes + touched_bytes + mapped_bytes
 /// ```
 ///
 /// [`Display`](fmt::Display) prints the table of CPython's `sys._debugmallocstats()`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stats {
-    pool_bytes: usize,
-    pools_per_arena: usize,
-    cached: [usize; SMALL_CLASSES],
-    pools: [usize; SMALL_CLASSES],
-    live: [usize; SMALL_CLASSES],
+    unit: usize,
+    units_per_arena: usize,
+    cached: [usize; CLASSES],
+    pools: [usize; CLASSES],
+    live: [usize; CLASSES],
     arenas: usize,
     arenas_highwater: usize,
     arenas_mapped: usize,
     held_bytes: usize,
     peak_held_bytes: usize,
-    unused_touched: usize,
-    large_blocks: usize,
-    large_bytes: usize,
+    units_touched: usize,
+    runs: usize,
+    run_bytes: usize,
+    mappings: usize,
+    mapping_bytes: usize,
+    mapped_bytes: usize,
 }
 
 impl Stats {
-    pub(crate) fn new(pool_bytes: usize, pools_per_arena: usize) -> Stats {
+    pub(crate) fn new(unit: usize, units_per_arena: usize) -> Stats {
         Stats {
-            pool_bytes,
-            pools_per_arena,
-            cached: [0; SMALL_CLASSES],
-            pools: [0; SMALL_CLASSES],
-            live: [0; SMALL_CLASSES],
+            unit,
+            units_per_arena,
+            cached: [0; CLASSES],
+            pools: [0; CLASSES],
+            live: [0; CLASSES],
             arenas: 0,
             arenas_highwater: 0,
             arenas_mapped: 0,
             held_bytes: 0,
             peak_held_bytes: 0,
-            unused_touched: 0,
-            large_blocks: 0,
-            large_bytes: 0,
+            units_touched: 0,
+            runs: 0,
+            run_bytes: 0,
+            mappings: 0,
+            mapping_bytes: 0,
+            mapped_bytes: 0,
         }
     }
 
@@ -74,36 +82,53 @@ impl Stats {
         self.live[class] += live;
     }
 
-    pub(crate) fn set_arenas(&mut self, now: usize, highwater: usize, mapped: usize) {
-        (self.arenas, self.arenas_highwater, self.arenas_mapped) = (now, highwater, mapped);
+    pub(crate) fn add_run(&mut self, bytes: usize) {
+        self.runs += 1;
+        self.run_bytes += bytes;
     }
 
-    pub(crate) fn set_held(&mut self, held: usize, peak: usize, unused_touched: usize) {
-        (self.held_bytes, self.peak_held_bytes, self.unused_touched) = (held, peak, unused_touched);
+    /// A block of `bytes` bytes in a mapping that is charged as `charge`.
+    pub(crate) fn add_mapping(&mut self, bytes: usize, charge: usize) {
+        self.mappings += 1;
+        self.mapping_bytes += bytes;
+        self.mapped_bytes += charge;
     }
 
-    pub(crate) fn set_large(&mut self, blocks: usize, bytes: usize) {
-        (self.large_blocks, self.large_bytes) = (blocks, bytes);
+    /// An arena of which `touched` units were touched and not purged since.
+    pub(crate) fn add_arena(&mut self, touched: usize) {
+        self.arenas += 1;
+        self.units_touched += touched;
+    }
+
+    pub(crate) fn set_arenas(&mut self, highwater: usize, mapped: usize) {
+        (self.arenas_highwater, self.arenas_mapped) = (highwater, mapped);
+    }
+
+    pub(crate) fn set_held(&mut self, held: usize, peak: usize) {
+        (self.held_bytes, self.peak_held_bytes) = (held, peak);
     }
 
     /// Every size class that has pools, smallest first.
     pub fn classes(&self) -> impl Iterator<Item = ClassStats> + '_ {
-        (0..SMALL_CLASSES).filter(|&class| self.pools[class] > 0).map(|class| {
-            let block_size = SizeClass::from_index(class).size();
-            let capacity = self.pools[class] * (self.pool_bytes / block_size);
+        (0..CLASSES).filter(|&class| self.pools[class] > 0).map(|index| {
+            let class = SizeClass::from_index(index);
+            let pool_bytes = class.units() * self.unit;
+            let capacity = self.pools[index] * (pool_bytes / class.size());
             ClassStats {
-                block_size,
-                pools: self.pools[class],
-                blocks_in_use: self.live[class] - self.cached[class],
-                blocks_cached: self.cached[class],
-                blocks_available: capacity - self.live[class],
+                block_size: class.size(),
+                pools: self.pools[index],
+                pool_bytes,
+                // Another thread may be at work while its heap is read: never below 0.
+                blocks_in_use: self.live[index].saturating_sub(self.cached[index]),
+                blocks_cached: self.cached[index],
+                blocks_available: capacity.saturating_sub(self.live[index]),
             }
         })
     }
 
-    /// Blocks that the user holds, large ones included.
+    /// Blocks that the user holds, runs and mappings included.
     pub fn blocks_in_use(&self) -> usize {
-        self.classes().map(|class| class.blocks_in_use).sum::<usize>() + self.large_blocks
+        self.classes().map(|class| class.blocks_in_use).sum::<usize>() + self.large_blocks()
     }
 
     /// Bytes of the pool blocks that the user holds, each rounded up to its class.
@@ -123,7 +148,7 @@ impl Stats {
 
     /// Bytes at the ends of pools that are too short for a block ("lost to quantization").
     pub fn pool_tail_bytes(&self) -> usize {
-        self.classes().map(|class| class.pools * (self.pool_bytes % class.block_size)).sum()
+        self.classes().map(|class| class.pools * (class.pool_bytes % class.block_size)).sum()
     }
 
     /// Pools that hold blocks of a class.
@@ -131,22 +156,23 @@ impl Stats {
         self.pools.iter().sum()
     }
 
-    /// Pools of mapped arenas that hold nothing.
-    pub fn unused_pools(&self) -> usize {
-        self.arenas * self.pools_per_arena - self.pools()
+    /// Bytes of mapped arenas that belong to no pool and no run.
+    pub fn unused_unit_bytes(&self) -> usize {
+        let pools: usize = self.classes().map(|class| class.pools * class.pool_bytes).sum();
+        (self.arenas * self.units_per_arena * self.unit).saturating_sub(pools + self.run_bytes)
     }
 
-    /// Bytes of a pool.
-    pub fn pool_bytes(&self) -> usize {
-        self.pool_bytes
+    /// Bytes of arena units, used or not, that were touched and not purged since.
+    pub fn touched_bytes(&self) -> usize {
+        self.units_touched * self.unit
     }
 
-    /// Arenas mapped now.
+    /// Arenas of pools and runs that are mapped now.
     pub fn arenas(&self) -> usize {
         self.arenas
     }
 
-    /// Most arenas mapped at one time.
+    /// Most mappings, arenas and large blocks, at one time.
     pub fn arenas_highwater(&self) -> usize {
         self.arenas_highwater
     }
@@ -158,11 +184,11 @@ impl Stats {
 
     /// Bytes of arena headers, which hold the metadata of all pools.
     pub fn header_bytes(&self) -> usize {
-        self.arenas * self.pool_bytes
+        self.arenas * self.unit
     }
 
-    /// Bytes that the heap keeps from the rest of the machine: headers, pools, touched unused pools, large
-    /// blocks. Address space that was mapped but never touched does not count.
+    /// Bytes that the heap keeps from the rest of the machine: headers, touched units, mappings. The parts of
+    /// arenas and pools that were never touched do not count.
     pub fn held_bytes(&self) -> usize {
         self.held_bytes
     }
@@ -172,19 +198,24 @@ impl Stats {
         self.peak_held_bytes
     }
 
-    /// Unused pools that were touched and not purged since.
-    pub fn unused_touched_pools(&self) -> usize {
-        self.unused_touched
-    }
-
-    /// Blocks above 512 bytes.
+    /// Blocks above 32 KiB: runs and mappings.
     pub fn large_blocks(&self) -> usize {
-        self.large_blocks
+        self.runs + self.mappings
     }
 
-    /// Bytes asked of the system for large blocks, their headers included.
+    /// Bytes of those blocks, rounded up to units for runs.
     pub fn large_bytes(&self) -> usize {
-        self.large_bytes
+        self.run_bytes + self.mapping_bytes
+    }
+
+    /// Bytes of arena units that are runs: blocks of 32 KiB to 1 MiB.
+    pub fn run_bytes(&self) -> usize {
+        self.run_bytes
+    }
+
+    /// Bytes of the mappings of blocks above 1 MiB, their headers included.
+    pub fn mapped_bytes(&self) -> usize {
+        self.mapped_bytes
     }
 }
 
@@ -194,28 +225,35 @@ impl fmt::Display for Stats {
         writeln!(f, "-----   ----   ---------   -------------  ------------")?;
         for (index, class) in self.classes().enumerate() {
             let available = class.blocks_available + class.blocks_cached;
-            writeln!(
-                f,
-                "{index:5} {:6} {:11} {:15} {available:13}",
-                class.block_size, class.pools, class.blocks_in_use
-            )?;
+            let (size, pools, used) = (class.block_size, class.pools, class.blocks_in_use);
+            writeln!(f, "{index:5} {size:6} {pools:11} {used:15} {available:13}")?;
         }
         writeln!(f)?;
-        let mut line = |what: &str, value: usize| writeln!(f, "{what:<42} = {value:20}");
-        line("# arenas allocated total", self.arenas_mapped)?;
-        line("# arenas reclaimed", self.arenas_mapped - self.arenas)?;
-        line("# arenas highwater mark", self.arenas_highwater)?;
-        line("# arenas allocated current", self.arenas)?;
-        line(&format!("{} arenas * {ARENA_SIZE} bytes/arena", self.arenas), self.arena_bytes())?;
-        line("# bytes in allocated blocks", self.bytes_in_use())?;
-        line("# bytes in available blocks", self.bytes_available() + self.bytes_cached())?;
-        let unused = self.unused_pools();
-        line(&format!("{unused} unused pools * {} bytes", self.pool_bytes), unused * self.pool_bytes)?;
-        line("# bytes lost to arena headers", self.header_bytes())?;
-        line("# bytes lost to quantization", self.pool_tail_bytes())?;
-        line("Total", self.arena_bytes())?;
-        line("# large blocks", self.large_blocks)?;
-        line("# bytes in large blocks", self.large_bytes)?;
-        line("# bytes held", self.held_bytes)
+        let mut line = |what: fmt::Arguments<'_>, value: usize| {
+            // A width does not apply to `Arguments`, so the label is padded by hand.
+            struct Length(usize);
+            impl fmt::Write for Length {
+                fn write_str(&mut self, text: &str) -> fmt::Result {
+                    self.0 += text.len();
+                    Ok(())
+                }
+            }
+            let mut length = Length(0);
+            fmt::Write::write_fmt(&mut length, what)?;
+            writeln!(f, "{what}{:pad$} = {value:20}", "", pad = 42usize.saturating_sub(length.0))
+        };
+        line(format_args!("# arenas and mappings highwater mark"), self.arenas_highwater)?;
+        line(format_args!("# arenas and mappings allocated total"), self.arenas_mapped)?;
+        line(format_args!("# arenas allocated current"), self.arenas)?;
+        line(format_args!("{} arenas * {ARENA_SIZE} bytes/arena", self.arenas), self.arena_bytes())?;
+        line(format_args!("# bytes in allocated blocks"), self.bytes_in_use())?;
+        line(format_args!("# bytes in available blocks"), self.bytes_available() + self.bytes_cached())?;
+        line(format_args!("# bytes in {} runs", self.runs), self.run_bytes)?;
+        line(format_args!("# bytes in unused pools"), self.unused_unit_bytes())?;
+        line(format_args!("# bytes lost to arena headers"), self.header_bytes())?;
+        line(format_args!("# bytes lost to quantization"), self.pool_tail_bytes())?;
+        line(format_args!("Total"), self.arena_bytes())?;
+        line(format_args!("# bytes in {} mappings", self.mappings), self.mapped_bytes)?;
+        line(format_args!("# bytes held"), self.held_bytes)
     }
 }

@@ -59,7 +59,7 @@ fn dropping_a_heap_returns_every_arena_whatever_was_not_freed() {
         }
     }
     assert!(source.mapped.get() >= 16 << 20);
-    assert_eq!(source.mapped.get(), heap.stats().arena_bytes());
+    assert!(source.mapped.get() >= heap.stats().arena_bytes());
     drop(heap);
     assert_eq!(source.mapped.get(), 0);
 }
@@ -105,7 +105,8 @@ fn a_limit_holds_and_memory_that_was_freed_can_be_used_again() {
     // A header and fifteen pools fit into sixteen units.
     assert_eq!(blocks.len(), 15 * (16384 / 64));
     assert!(heap.held_bytes() <= limit);
-    assert!(heap.alloc(layout(100_000, 8)).is_none(), "large blocks are charged too");
+    assert!(heap.alloc(layout(100_000, 8)).is_none(), "runs are charged too");
+    assert!(heap.alloc(layout(2 << 20, 8)).is_none(), "mappings are charged too");
     for ptr in blocks.drain(..) {
         // SAFETY: allocated above with this layout.
         unsafe { heap.dealloc(ptr, small) };
@@ -124,7 +125,7 @@ fn a_limit_holds_and_memory_that_was_freed_can_be_used_again() {
 fn sizes_that_no_machine_has_are_none() {
     let heap = Heap::new();
     let most = isize::MAX as usize;
-    for align in [1, 8, 4096, 2 << 20] {
+    for align in [1, 8, 4096, 1 << 20] {
         assert!(heap.alloc(layout(most / align * align - align + 1, align)).is_none());
     }
     let block = heap.alloc(layout(40, 8)).unwrap();
@@ -138,8 +139,8 @@ fn sizes_that_no_machine_has_are_none() {
 #[test]
 fn every_alignment_is_kept_on_every_route() {
     let heap = Heap::new();
-    for align in (0..=21).map(|log2| 1usize << log2) {
-        for size in [0, 1, 8, 24, 100, 512, 513, 5000] {
+    for align in (0..=20).map(|log2| 1usize << log2) {
+        for size in [0, 1, 8, 24, 100, 512, 513, 5000, 32768, 32769, 1 << 20, (1 << 20) + 1] {
             let at = layout(size, align);
             let ptrs: Vec<_> = (0..5).map(|_| heap.alloc(at).unwrap()).collect();
             for ptr in ptrs {
@@ -155,8 +156,29 @@ fn every_alignment_is_kept_on_every_route() {
 #[test]
 fn realloc_keeps_the_content_across_every_route() {
     let heap = Heap::new();
-    let sizes = [0, 1, 7, 8, 9, 16, 120, 129, 256, 300, 511, 512, 513, 520, 4000, 70_000, 3 << 20];
-    for align in [1, 8, 16, 64, 1024] {
+    let sizes = [
+        0,
+        1,
+        8,
+        9,
+        120,
+        129,
+        300,
+        512,
+        513,
+        1024,
+        1025,
+        8192,
+        8193,
+        32768,
+        32769,
+        49152,
+        49153,
+        1 << 20,
+        (1 << 20) + 1,
+        3 << 20,
+    ];
+    for align in [1, 16, 1024, 1 << 16] {
         for &from in &sizes {
             for &to in &sizes {
                 let ptr = heap.alloc(layout(from, align)).unwrap();
@@ -245,7 +267,7 @@ fn stats_print_the_table_of_cpython() {
     for _ in 0..10 {
         heap.alloc(layout(48, 8)).unwrap();
     }
-    heap.alloc(layout(1000, 8)).unwrap();
+    heap.alloc(layout(100_000, 8)).unwrap();
     let table = heap.stats().to_string();
     assert!(table.contains("class   size   num pools   blocks in use  avail blocks"));
     assert!(table.lines().any(|line| line.split_whitespace().eq(["0", "48", "1", "10", "331"])), "{table}");
@@ -258,7 +280,7 @@ fn stats_print_the_table_of_cpython() {
 #[test]
 fn zeroed_blocks_read_zero_also_when_they_were_used_before() {
     let heap = Heap::new();
-    for size in [1, 24, 512, 513, 40_000, 3 << 20] {
+    for size in [1, 24, 512, 5000, 30_000, 40_000, 3 << 20] {
         for round in 0..3 {
             let at = layout(size, 8);
             let ptr = heap.alloc_zeroed(at).unwrap();
