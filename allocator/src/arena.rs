@@ -15,6 +15,7 @@ use core::cell::Cell;
 use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::budget::Budget;
 use crate::pool_meta::{PoolMeta, PoolPtr};
@@ -68,7 +69,7 @@ pub(crate) struct ArenaHeader {
     /// Bytes mapped: `ARENA_SIZE`, or more for a run.
     size: Cell<usize>,
     /// Bytes charged to the budget for a run; 0 for an arena of pools.
-    run_charge: Cell<usize>,
+    run_charge: Relaxed<AtomicUsize>,
     /// Index of the run's one pool.
     run_index: Cell<usize>,
     /// A word for the owner of the heap.
@@ -182,6 +183,8 @@ impl ArenaPtr {
 #[derive(Debug)]
 pub(crate) struct Arenas<S: ArenaSource, const SHIFT: u32> {
     source: S,
+    /// Held while an arena enters or leaves the address order, if others may walk it.
+    lock: Option<&'static Mutex<()>>,
     /// The arena with the lowest address.
     first: Cell<Option<ArenaPtr>>,
     /// Arenas by number of free units.
@@ -191,8 +194,8 @@ pub(crate) struct Arenas<S: ArenaSource, const SHIFT: u32> {
     units_used: Cell<usize>,
     units_dirty_free: Cell<usize>,
     count: Cell<usize>,
-    highwater: Cell<usize>,
-    mapped_in_all: Cell<usize>,
+    highwater: Relaxed<AtomicUsize>,
+    mapped_in_all: Relaxed<AtomicUsize>,
 }
 
 impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
@@ -203,17 +206,18 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
     /// The `free` bitmap of an empty arena: every unit but the header's.
     const ALL_FREE: u128 = (u128::MAX >> (MAX_UNITS - (ARENA_SIZE >> SHIFT))) & !1;
 
-    pub(crate) const fn new(source: S) -> Self {
+    pub(crate) const fn new(source: S, lock: Option<&'static Mutex<()>>) -> Self {
         Arenas {
             source,
+            lock,
             first: Cell::new(None),
             by_free: [const { Cell::new(None) }; MAX_UNITS],
             some_free: Cell::new(0),
             units_used: Cell::new(0),
             units_dirty_free: Cell::new(0),
             count: Cell::new(0),
-            highwater: Cell::new(0),
-            mapped_in_all: Cell::new(0),
+            highwater: Relaxed::zero(),
+            mapped_in_all: Relaxed::zero(),
         }
     }
 
@@ -406,6 +410,7 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
         let arena = ArenaPtr(start.cast());
         arena.size.set(size);
         arena.tag.set(tag);
+        let _walkers_wait = self.lock();
         self.insert_by_address(arena);
         self.count.set(self.count.get() + 1);
         self.highwater.set(self.highwater.get().max(self.count.get()));
@@ -423,7 +428,13 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
         budget.release((dirty + 1) * Self::UNIT);
     }
 
+    fn lock(&self) -> Option<MutexGuard<'static, ()>> {
+        // Nothing panics while it holds the lock.
+        self.lock.map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn unmap(&self, arena: ArenaPtr) {
+        let _walkers_wait = self.lock();
         let (next, prev) = (arena.next.get(), arena.prev.get());
         match prev {
             Some(prev) => prev.next.set(next),

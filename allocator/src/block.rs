@@ -76,6 +76,16 @@ impl FreeList {
         FreeList(Cell::new(None))
     }
 
+    /// The list that begins with a block which carries the links of the others.
+    pub(crate) fn of(first: Block) -> FreeList {
+        FreeList(Cell::new(Some(first)))
+    }
+
+    /// The first block, with the others linked behind it.
+    pub(crate) fn into_first(self) -> Option<Block> {
+        self.0.into_inner()
+    }
+
     #[inline(always)]
     pub(crate) fn push(&self, link: Link, mut block: Block) {
         block.set_next(link, self.0.take());

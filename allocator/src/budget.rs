@@ -1,6 +1,8 @@
 //! How many bytes a heap may hold, and how many it holds.
 
-use core::cell::Cell;
+use core::sync::atomic::AtomicUsize;
+
+use crate::relaxed::Relaxed;
 
 /// The account of one heap.
 ///
@@ -9,13 +11,13 @@ use core::cell::Cell;
 #[derive(Debug)]
 pub(crate) struct Budget {
     limit: usize,
-    held: Cell<usize>,
-    peak: Cell<usize>,
+    held: Relaxed<AtomicUsize>,
+    peak: Relaxed<AtomicUsize>,
 }
 
 impl Budget {
     pub(crate) const fn new(limit: usize) -> Budget {
-        Budget { limit, held: Cell::new(0), peak: Cell::new(0) }
+        Budget { limit, held: Relaxed::zero(), peak: Relaxed::zero() }
     }
 
     /// Charges `bytes`, or nothing and `None` if the limit would be passed.

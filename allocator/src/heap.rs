@@ -7,12 +7,14 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU32;
+use std::sync::Mutex;
 
 use allocator_api2::alloc::{AllocError, Allocator};
 
 use crate::arena::{ARENA_SIZE, Arenas};
 use crate::block::{Block, FreeList, Link};
 use crate::budget::Budget;
+use crate::inbox::{Chain, Outbox};
 use crate::pool_meta::{PoolList, PoolPtr, RUN};
 use crate::relaxed::Relaxed;
 use crate::size_class::{CLASSES, POOLED_MAX, SizeClass};
@@ -21,7 +23,7 @@ use crate::stats::Stats;
 
 /// log2 of the bytes of a pool, CPython's `POOL_BITS`.
 const SHIFT: u32 = 14;
-const UNIT: usize = 1 << SHIFT;
+pub(crate) const UNIT: usize = 1 << SHIFT;
 /// Virgin blocks are handed to a bin in portions of this many bytes, so that memory is touched when needed.
 const CARVE_BYTES: usize = 4096;
 /// Free blocks carry their link in the first word.
@@ -31,7 +33,7 @@ const RUN_MAX: usize = ARENA_SIZE / 2;
 
 /// Where a layout leads: the same way when the block is made and when it is freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
+pub(crate) enum Route {
     /// A block of a pool.
     Class(SizeClass),
     /// Neighbouring units of an arena.
@@ -42,7 +44,7 @@ enum Route {
 
 impl Route {
     #[inline]
-    fn of(layout: Layout) -> Route {
+    pub(crate) fn of(layout: Layout) -> Route {
         // Pools and runs start at multiples of a unit.
         match SizeClass::of(layout, POOLED_MAX) {
             Some(class) if layout.align() <= UNIT => Route::Class(class),
@@ -138,6 +140,10 @@ pub struct Heap<S: ArenaSource = Os> {
     bins: [Bin; CLASSES],
     partial: [PoolList; CLASSES],
     budget: Budget,
+    /// What the arenas of this heap are tagged with; 0 for an explicit heap.
+    tag: usize,
+    /// Blocks of other heaps. An explicit heap never has any.
+    outbox: Outbox,
     arenas: Arenas<S, SHIFT>,
 }
 
@@ -170,6 +176,19 @@ impl Default for Heap {
 impl<S: ArenaSource> Heap<S> {
     /// A heap on the memory of `source` that holds at most `limit` bytes.
     pub const fn new_in(source: S, limit: usize) -> Heap<S> {
+        const fn nobody(_: usize, _: Chain) {}
+        Heap::tagged(source, limit, 0, nobody, None)
+    }
+
+    /// A heap among others, which may be given blocks of theirs: it delivers them by tag. Its arenas can be
+    /// walked under `lock`.
+    pub(crate) const fn tagged(
+        source: S,
+        limit: usize,
+        tag: usize,
+        deliver: fn(usize, Chain),
+        lock: Option<&'static Mutex<()>>,
+    ) -> Heap<S> {
         let mut bins = [const { Bin::new(SizeClass::from_index(0)) }; CLASSES];
         let mut class = 0;
         while class < CLASSES {
@@ -180,8 +199,19 @@ impl<S: ArenaSource> Heap<S> {
             bins,
             partial: [const { PoolList::new() }; CLASSES],
             budget: Budget::new(limit),
-            arenas: Arenas::new(source),
+            tag,
+            outbox: Outbox::new(deliver),
+            arenas: Arenas::new(source, lock),
         }
+    }
+
+    /// A block of a class that is ready in its bin.
+    #[inline(always)]
+    pub(crate) fn pop(&self, class: SizeClass) -> Option<NonNull<u8>> {
+        let bin = &self.bins[class.index()];
+        let block = bin.list.pop(LINK)?;
+        bin.count.set(bin.count.get() - 1);
+        Some(block.into_ptr())
     }
 
     /// A block for `layout`, uninitialised, or `None` if the limit or the source refuses. A size of 0 gets a
@@ -189,20 +219,8 @@ impl<S: ArenaSource> Heap<S> {
     #[inline]
     pub fn alloc(&self, layout: Layout) -> Option<NonNull<u8>> {
         match Route::of(layout) {
-            Route::Class(class) => self.alloc_class(class),
+            Route::Class(class) => self.pop(class).or_else(|| self.refill(class)),
             route => self.alloc_large(route, layout),
-        }
-    }
-
-    #[inline(always)]
-    fn alloc_class(&self, class: SizeClass) -> Option<NonNull<u8>> {
-        let bin = &self.bins[class.index()];
-        match bin.list.pop(LINK) {
-            Some(block) => {
-                bin.count.set(bin.count.get() - 1);
-                Some(block.into_ptr())
-            }
-            None => self.refill(class),
         }
     }
 
@@ -277,7 +295,13 @@ impl<S: ArenaSource> Heap<S> {
     /// Bytes and counts of the heap now, found by walking its pools: no counter is kept on the fast path.
     /// Costs about 2 ns a pool.
     pub fn stats(&self) -> Stats {
-        let mut stats = Stats::new(UNIT, Arenas::<S, SHIFT>::UNITS);
+        let mut stats = Stats::empty();
+        self.add_to(&mut stats);
+        stats
+    }
+
+    /// Adds what the heap holds. If it belongs to another thread, under the lock of its arenas.
+    pub(crate) fn add_to(&self, stats: &mut Stats) {
         for (class, bin) in self.bins.iter().enumerate() {
             stats.add_cached(class, bin.count.get() as usize);
         }
@@ -295,9 +319,8 @@ impl<S: ArenaSource> Heap<S> {
                 }
             }
         }
-        stats.set_arenas(self.arenas.highwater(), self.arenas.mapped_in_all());
-        stats.set_held(self.budget.held(), self.budget.peak());
-        stats
+        stats.add_arenas(self.arenas.highwater(), self.arenas.mapped_in_all());
+        stats.add_held(self.budget.held(), self.budget.peak());
     }
 
     /// Bytes that the heap holds, as [`Stats::held_bytes`], without a walk.
@@ -345,13 +368,13 @@ impl<S: ArenaSource> Heap<S> {
     fn alloc_large(&self, route: Route, layout: Layout) -> Option<NonNull<u8>> {
         let take = || match route {
             Route::Run(units) => {
-                let pool = self.arenas.take_units(&self.budget, 0, units, units)?;
+                let pool = self.arenas.take_units(&self.budget, self.tag, units, units)?;
                 pool.format(RUN, units, units * UNIT, 0, 1);
                 Some(pool)
             }
             _ => {
                 let size = layout.size().max(1);
-                let pool = self.arenas.take_run(&self.budget, 0, size, layout.align())?;
+                let pool = self.arenas.take_run(&self.budget, self.tag, size, layout.align())?;
                 pool.format(RUN, 1, size, 0, 1);
                 Some(pool)
             }
@@ -367,10 +390,15 @@ impl<S: ArenaSource> Heap<S> {
     /// `ptr` is a run or mapping of this heap, which the caller gives up.
     #[cold]
     #[inline(never)]
-    unsafe fn dealloc_large(&self, ptr: NonNull<u8>) {
+    pub(crate) unsafe fn dealloc_large(&self, ptr: NonNull<u8>) {
         // SAFETY: the caller's promise.
         let pool = unsafe { PoolPtr::of_block(ptr, SHIFT) };
         debug_assert_eq!(pool.class.get(), RUN, "freed with the wrong layout");
+        let tag = pool.arena().tag.get();
+        if tag != self.tag {
+            // SAFETY: a block that the caller gives up.
+            return self.outbox.send_now(tag, unsafe { Block::new(ptr) });
+        }
         pool.live.set(0);
         if pool.arena().is_run() {
             self.arenas.return_run(&self.budget, pool);
@@ -382,7 +410,7 @@ impl<S: ArenaSource> Heap<S> {
     /// Fills an empty bin from a pool and hands out the first block.
     #[cold]
     #[inline(never)]
-    fn refill(&self, class: SizeClass) -> Option<NonNull<u8>> {
+    pub(crate) fn refill(&self, class: SizeClass) -> Option<NonNull<u8>> {
         let (blocks, count) = self.take_blocks(class).or_else(|| {
             self.purge();
             self.take_blocks(class)
@@ -429,7 +457,7 @@ impl<S: ArenaSource> Heap<S> {
     /// An empty pool, entered in the list of its class. Nothing of it is charged yet.
     fn new_pool(&self, class: SizeClass) -> Option<PoolPtr> {
         let units = class.units();
-        let pool = self.arenas.take_units(&self.budget, 0, units, 0)?;
+        let pool = self.arenas.take_units(&self.budget, self.tag, units, 0)?;
         pool.format(class.index() as u8, units, class.size(), 0, units * UNIT / class.size());
         self.partial[class.index()].push_front(pool);
         Some(pool)
@@ -446,6 +474,11 @@ impl<S: ArenaSource> Heap<S> {
         unsafe { self.spill(class, block) };
         let bin = &self.bins[class.index()];
         let (limit, overflows) = (bin.limit.get(), bin.overflows.get() + 1);
+        if limit == 0 {
+            // Somebody wants the memory back: `ask_to_flush`.
+            bin.limit.set(Bin::shortest(class));
+            return self.shorten(class, 0);
+        }
         bin.overflows.set(overflows);
         let shortest = Bin::shortest(class);
         if overflows >= limit && limit > shortest {
@@ -453,6 +486,51 @@ impl<S: ArenaSource> Heap<S> {
             bin.limit.set((limit / 2).max(shortest));
             self.shorten(class, bin.limit.get());
         }
+    }
+
+    /// The tag of the heap that a block belongs to.
+    ///
+    /// # Safety
+    /// `ptr` is a block of a pool or a run of some heap.
+    pub(crate) unsafe fn tag_of(ptr: NonNull<u8>) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { PoolPtr::of_block(ptr, SHIFT) }.arena().tag.get()
+    }
+
+    /// Takes back blocks of this heap that others have freed.
+    pub(crate) fn receive(&self, blocks: &FreeList) {
+        while let Some(block) = blocks.pop(LINK) {
+            let ptr = block.into_ptr();
+            // SAFETY: a free block of this heap.
+            let pool = unsafe { PoolPtr::of_block(ptr, SHIFT) };
+            match pool.class.get() {
+                // SAFETY: as said.
+                RUN => unsafe { self.dealloc_large(ptr) },
+                class => {
+                    let class = SizeClass::from_index(class as usize);
+                    // SAFETY: the block that was just taken apart.
+                    let block = unsafe { Block::new(ptr) };
+                    // SAFETY: of the class that its pool has.
+                    unsafe { self.spill(class, block) }
+                }
+            }
+        }
+    }
+
+    /// Empties the bins and delivers all blocks of other heaps.
+    pub(crate) fn flush(&self) {
+        (0..CLASSES).for_each(|class| self.shorten(SizeClass::from_index(class), 0));
+        self.outbox.flush();
+    }
+
+    /// Delivers all blocks of other heaps that are not in bins.
+    pub(crate) fn send_all(&self) {
+        self.outbox.flush();
+    }
+
+    /// Asks the owner of the heap to empty its bins: each is flushed by the next free that it gets.
+    pub(crate) fn ask_to_flush(&self) {
+        self.bins.iter().for_each(|bin| bin.limit.set(0));
     }
 
     /// Gives the blocks of a bin back to their pools until `length` are left.
@@ -477,6 +555,11 @@ impl<S: ArenaSource> Heap<S> {
         // SAFETY: the block lies in a pool of this heap.
         let pool = unsafe { PoolPtr::of_block(ptr, SHIFT) };
         debug_assert_eq!(pool.class.get() as usize, class.index(), "freed with the wrong layout");
+        let tag = pool.arena().tag.get();
+        if tag != self.tag {
+            // SAFETY: still the caller's block.
+            return self.outbox.add(tag, unsafe { Block::new(ptr) });
+        }
         let was_exhausted = pool.is_exhausted();
         // SAFETY: still the caller's block.
         pool.push(LINK, unsafe { Block::new(ptr) });
@@ -553,7 +636,7 @@ unsafe impl<S: ArenaSource> Allocator for &Heap<S> {
 }
 
 /// A pointer for a block of no bytes.
-fn dangling(layout: Layout) -> NonNull<u8> {
+pub(crate) fn dangling(layout: Layout) -> NonNull<u8> {
     NonNull::without_provenance(core::num::NonZeroUsize::MIN.saturating_mul(
         // An alignment is never 0.
         core::num::NonZeroUsize::new(layout.align()).unwrap_or(core::num::NonZeroUsize::MIN),

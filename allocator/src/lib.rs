@@ -45,14 +45,19 @@ mod block;
 mod budget;
 #[cfg(test)]
 mod check;
+mod global;
 mod heap;
+mod inbox;
+mod mapping;
 pub mod pool;
 mod pool_meta;
 mod relaxed;
 mod size_class;
 mod source;
 mod stats;
+mod thread_heap;
 
+pub use global::Global;
 pub use heap::Heap;
 pub use source::{ArenaSource, Os, Purged};
 pub use stats::{ClassStats, Stats};

@@ -101,7 +101,7 @@ impl<S: ArenaSource> PoolHeap<S> {
             partial: [const { PoolList::new() }; CLASSES],
             live: Cell::new(0),
             budget: Budget::new(usize::MAX),
-            arenas: Arenas::new(source),
+            arenas: Arenas::new(source, None),
         }
     }
 

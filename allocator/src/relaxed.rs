@@ -26,6 +26,12 @@ macro_rules! relaxed {
     )* };
 }
 
+impl Relaxed<AtomicUsize> {
+    pub(crate) const fn zero() -> Self {
+        Relaxed(AtomicUsize::new(0))
+    }
+}
+
 impl Relaxed<AtomicU32> {
     pub(crate) const fn new(value: u32) -> Self {
         Relaxed(AtomicU32::new(value))

@@ -3,7 +3,11 @@
 use core::fmt;
 
 use crate::arena::ARENA_SIZE;
+use crate::heap::UNIT;
 use crate::size_class::{CLASSES, SizeClass};
+
+/// Units of an arena, its header's left out.
+const UNITS_PER_ARENA: usize = ARENA_SIZE / UNIT - 1;
 
 /// Pools and blocks of one size class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,8 +37,6 @@ pub struct ClassStats {
 /// [`Display`](fmt::Display) prints the table of CPython's `sys._debugmallocstats()`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stats {
-    unit: usize,
-    units_per_arena: usize,
     cached: [usize; CLASSES],
     pools: [usize; CLASSES],
     live: [usize; CLASSES],
@@ -52,10 +54,8 @@ pub struct Stats {
 }
 
 impl Stats {
-    pub(crate) fn new(unit: usize, units_per_arena: usize) -> Stats {
+    pub(crate) fn empty() -> Stats {
         Stats {
-            unit,
-            units_per_arena,
             cached: [0; CLASSES],
             pools: [0; CLASSES],
             live: [0; CLASSES],
@@ -100,19 +100,29 @@ impl Stats {
         self.units_touched += touched;
     }
 
-    pub(crate) fn set_arenas(&mut self, highwater: usize, mapped: usize) {
-        (self.arenas_highwater, self.arenas_mapped) = (highwater, mapped);
+    pub(crate) fn add_arenas(&mut self, highwater: usize, mapped: usize) {
+        self.arenas_highwater += highwater;
+        self.arenas_mapped += mapped;
     }
 
-    pub(crate) fn set_held(&mut self, held: usize, peak: usize) {
-        (self.held_bytes, self.peak_held_bytes) = (held, peak);
+    pub(crate) fn add_held(&mut self, held: usize, peak: usize) {
+        self.held_bytes += held;
+        self.peak_held_bytes += peak;
+    }
+
+    /// Blocks above 1 MiB that belong to no heap.
+    pub(crate) fn add_mappings(&mut self, count: usize, bytes: usize) {
+        self.mappings += count;
+        self.mapping_bytes += bytes;
+        self.mapped_bytes += bytes;
+        self.held_bytes += bytes;
     }
 
     /// Every size class that has pools, smallest first.
     pub fn classes(&self) -> impl Iterator<Item = ClassStats> + '_ {
         (0..CLASSES).filter(|&class| self.pools[class] > 0).map(|index| {
             let class = SizeClass::from_index(index);
-            let pool_bytes = class.units() * self.unit;
+            let pool_bytes = class.units() * UNIT;
             let capacity = self.pools[index] * (pool_bytes / class.size());
             ClassStats {
                 block_size: class.size(),
@@ -159,12 +169,12 @@ impl Stats {
     /// Bytes of mapped arenas that belong to no pool and no run.
     pub fn unused_unit_bytes(&self) -> usize {
         let pools: usize = self.classes().map(|class| class.pools * class.pool_bytes).sum();
-        (self.arenas * self.units_per_arena * self.unit).saturating_sub(pools + self.run_bytes)
+        (self.arenas * UNITS_PER_ARENA * UNIT).saturating_sub(pools + self.run_bytes)
     }
 
     /// Bytes of arena units, used or not, that were touched and not purged since.
     pub fn touched_bytes(&self) -> usize {
-        self.units_touched * self.unit
+        self.units_touched * UNIT
     }
 
     /// Arenas of pools and runs that are mapped now.
@@ -184,7 +194,7 @@ impl Stats {
 
     /// Bytes of arena headers, which hold the metadata of all pools.
     pub fn header_bytes(&self) -> usize {
-        self.arenas * self.unit
+        self.arenas * UNIT
     }
 
     /// Bytes that the heap keeps from the rest of the machine: headers, touched units, mappings. The parts of
