@@ -1,12 +1,13 @@
-//! CPython's memory allocator for Rust: arenas, pools and blocks as explicit heaps.
+//! CPython's memory allocator for Rust: arenas, pools and blocks.
 //!
 //! ```text
-//!   arena   2 MiB from the operating system          the hotel
-//!     pool  16 KiB of blocks of one size               a floor: all rooms alike
-//!       block  8 to 512 bytes                            a room
-//!   bin     free blocks of one class, ready to use   the front desk: keys handed in last go out first
+//!   arena   2 MiB from the operating system               the house
+//!     pool  16 KiB (or 64, or 256) of blocks of one size    a floor: all rooms alike
+//!       block  8 bytes to 32 KiB                              a room
+//!   bin     free blocks of one class, ready to use        the front desk: keys handed in last go out first
 //! ```
 //!
+//! * [`Global`] is the allocator of a whole program: a heap for each thread.
 //! * [`Heap`] serves one thread at a time; dropping it frees everything at once.
 //! * [`pool::PoolHeap`] is for collectors: its blocks can be walked in address order.
 //! * [`ArenaSource`] is where arenas come from: [`Os`], or memory of your own.
@@ -31,9 +32,9 @@
 //! of the blocks. The crate's README has measured figures.
 //!
 //! # What it does not do
-//! Yet: serve several threads, stand in as the global allocator, or carve requests above 512 bytes from
-//! arenas (they go to the system allocator). Where everything is freed at once and nothing before, a bump
-//! allocator such as [bumpalo](https://docs.rs/bumpalo) does less work.
+//! Yet: limits for [`Global`], purging by the clock, allocation in the child of a `fork` of a process with several
+//! threads. Where everything is freed at once and nothing before, a bump allocator such as
+//! [bumpalo](https://docs.rs/bumpalo) does less work.
 
 /// The examples of the README are tests.
 #[cfg(doctest)]

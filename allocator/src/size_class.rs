@@ -44,6 +44,21 @@ const SIZES: [u16; CLASSES] = {
     sizes
 };
 
+/// Requests to this many bytes find their class in a table: computing it takes branches that sizes in random
+/// order mispredict.
+const TABLE_MAX: usize = 1024;
+
+/// The class of each multiple of 8 bytes to [`TABLE_MAX`].
+const TABLE: [u8; TABLE_MAX / 8 + 1] = {
+    let mut table = [0; TABLE_MAX / 8 + 1];
+    let mut words = 1;
+    while words < table.len() {
+        table[words] = SizeClass::computed(words * 8).0;
+        words += 1;
+    }
+    table
+};
+
 /// Index into the table of block sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SizeClass(u8);
@@ -69,6 +84,10 @@ impl SizeClass {
     /// The class of a request of `size` bytes at alignment 8, or of a multiple of 16 at alignment 16. A request for no bytes gets the smallest block.
     #[inline(always)]
     const fn of_size(size: usize) -> SizeClass {
+        if size <= TABLE_MAX { SizeClass(TABLE[size.div_ceil(8)]) } else { Self::computed(size) }
+    }
+
+    const fn computed(size: usize) -> SizeClass {
         if size <= 128 {
             SizeClass((size.saturating_sub(1) / 8) as u8)
         } else if size <= 256 {
