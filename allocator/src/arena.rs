@@ -15,9 +15,9 @@ use core::cell::Cell;
 use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::budget::Budget;
+use crate::lock::{Guard, Lock};
 use crate::pool_meta::{PoolMeta, PoolPtr};
 use crate::relaxed::Relaxed;
 use crate::source::{ArenaSource, Purged};
@@ -184,7 +184,7 @@ impl ArenaPtr {
 pub(crate) struct Arenas<S: ArenaSource, const SHIFT: u32> {
     source: S,
     /// Held while an arena enters or leaves the address order, if others may walk it.
-    lock: Option<&'static Mutex<()>>,
+    lock: Option<&'static Lock<()>>,
     /// The arena with the lowest address.
     first: Cell<Option<ArenaPtr>>,
     /// Arenas by number of free units.
@@ -206,7 +206,7 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
     /// The `free` bitmap of an empty arena: every unit but the header's.
     const ALL_FREE: u128 = (u128::MAX >> (MAX_UNITS - (ARENA_SIZE >> SHIFT))) & !1;
 
-    pub(crate) const fn new(source: S, lock: Option<&'static Mutex<()>>) -> Self {
+    pub(crate) const fn new(source: S, lock: Option<&'static Lock<()>>) -> Self {
         Arenas {
             source,
             lock,
@@ -428,9 +428,8 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
         budget.release((dirty + 1) * Self::UNIT);
     }
 
-    fn lock(&self) -> Option<MutexGuard<'static, ()>> {
-        // Nothing panics while it holds the lock.
-        self.lock.map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner))
+    fn lock(&self) -> Option<Guard<'static, ()>> {
+        self.lock.map(Lock::lock)
     }
 
     fn unmap(&self, arena: ArenaPtr) {

@@ -10,11 +10,12 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
-use std::sync::{Mutex, PoisonError};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use allocator_api2::alloc::{AllocError, Allocator};
 
 use crate::heap::Route;
+use crate::lock::Lock;
 use crate::mapping;
 use crate::stats::Stats;
 use crate::thread_heap::{self, Owned, ThreadHeap};
@@ -33,8 +34,8 @@ use crate::thread_heap::{self, Owned, ThreadHeap};
 /// a thread ends, its heap is abandoned: whoever frees one of its blocks sorts them in, and the next thread
 /// that starts adopts the heap with all it holds.
 ///
-/// It can be used before `main`, in destructors of thread-locals and during the end of a thread. After a
-/// `fork` of a process with several threads the child must not allocate.
+/// It can be used before `main`, in destructors of thread-locals and during the end of a thread. It can be used
+/// in the child of a `fork`: what the heaps of the other threads held stays as it was and is not given back.
 ///
 /// # Cost
 /// As [`Heap`](crate::Heap), and a look at the thread's slot.
@@ -59,8 +60,37 @@ impl Drop for Guard {
     }
 }
 
+/// The locks are taken before a `fork` and given back after it on both sides, so that none of them is taken for
+/// ever in the child. The heaps of other threads have no owner there; their state stays ACTIVE or BUSY, so that
+/// nobody takes them, and what is freed to them waits in their inboxes.
+mod fork {
+    use super::{AtomicBool, LAST_HEAP, Ordering, thread_heap};
+
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+
+    extern "C" fn before() {
+        LAST_HEAP.take();
+        thread_heap::arenas_lock().take();
+    }
+
+    extern "C" fn after() {
+        thread_heap::arenas_lock().give_back();
+        LAST_HEAP.give_back();
+    }
+
+    /// Registers the handlers, once in a process.
+    pub(super) fn register() {
+        // Relaxed: it orders nothing; one thread wins.
+        if !REGISTERED.swap(true, Ordering::Relaxed) {
+            // SAFETY: the handlers take and give back locks, which is allowed on either side of a fork. If there
+            // is no memory for the registration, forks are as unsafe as without it.
+            unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after)) };
+        }
+    }
+}
+
 /// The heap of threads that are ending, made when the first of them allocates.
-static LAST_HEAP: Mutex<Option<SendOwned>> = Mutex::new(None);
+static LAST_HEAP: Lock<Option<SendOwned>> = Lock::new(None);
 
 /// A heap that moves between threads under a lock.
 struct SendOwned(Owned);
@@ -130,6 +160,7 @@ impl Global {
         let owned = thread_heap::adopt_or_create()?;
         // First the slot, then the guard: registering its destructor may allocate.
         SLOT.set(owned.ptr().as_ptr());
+        fork::register();
         if GUARD.try_with(|_| ()).is_err() {
             // The thread is at its end already.
             Self::leave();
@@ -164,7 +195,7 @@ impl Global {
         if let Some(owned) = Self::owned().or_else(Self::first_use) {
             return allocate(&owned);
         }
-        let mut last = LAST_HEAP.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = LAST_HEAP.lock();
         if last.is_none() {
             *last = thread_heap::create().map(SendOwned);
         }

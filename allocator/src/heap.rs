@@ -7,7 +7,6 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU32;
-use std::sync::Mutex;
 
 use allocator_api2::alloc::{AllocError, Allocator};
 
@@ -15,6 +14,7 @@ use crate::arena::{ARENA_SIZE, Arenas};
 use crate::block::{Block, FreeList, Link};
 use crate::budget::Budget;
 use crate::inbox::{Chain, Outbox};
+use crate::lock::Lock;
 use crate::pool_meta::{PoolList, PoolPtr, RUN};
 use crate::relaxed::Relaxed;
 use crate::size_class::{CLASSES, POOLED_MAX, SizeClass};
@@ -187,7 +187,7 @@ impl<S: ArenaSource> Heap<S> {
         limit: usize,
         tag: usize,
         deliver: fn(usize, Chain),
-        lock: Option<&'static Mutex<()>>,
+        lock: Option<&'static Lock<()>>,
     ) -> Heap<S> {
         let mut bins = [const { Bin::new(SizeClass::from_index(0)) }; CLASSES];
         let mut class = 0;

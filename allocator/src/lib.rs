@@ -9,6 +9,7 @@
 //!
 //! * [`Global`] is the allocator of a whole program: a heap for each thread.
 //! * [`Heap`] serves one thread at a time; dropping it frees everything at once.
+//! * [`SharedHeap`] serves any thread, under a lock.
 //! * [`pool::PoolHeap`] is for collectors: its blocks can be walked in address order.
 //! * [`ArenaSource`] is where arenas come from: [`Os`], or memory of your own.
 //! * [`Stats`] says where the bytes are, in the words of CPython's `sys._debugmallocstats()`.
@@ -32,8 +33,7 @@
 //! of the blocks. The crate's README has measured figures.
 //!
 //! # What it does not do
-//! Yet: limits for [`Global`], purging by the clock, allocation in the child of a `fork` of a process with several
-//! threads. Where everything is freed at once and nothing before, a bump allocator such as
+//! Yet: limits for [`Global`], purging by the clock. Where everything is freed at once and nothing before, a bump allocator such as
 //! [bumpalo](https://docs.rs/bumpalo) does less work.
 
 /// The examples of the README are tests.
@@ -49,10 +49,12 @@ mod check;
 mod global;
 mod heap;
 mod inbox;
+mod lock;
 mod mapping;
 pub mod pool;
 mod pool_meta;
 mod relaxed;
+mod shared_heap;
 mod size_class;
 mod source;
 mod stats;
@@ -60,5 +62,6 @@ mod thread_heap;
 
 pub use global::Global;
 pub use heap::Heap;
+pub use shared_heap::SharedHeap;
 pub use source::{ArenaSource, Os, Purged};
 pub use stats::{ClassStats, Stats};

@@ -26,11 +26,11 @@
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::block::Block;
 use crate::heap::Heap;
 use crate::inbox::{Chain, Inbox};
+use crate::lock::Lock;
 use crate::source::{ArenaSource, Os};
 use crate::stats::Stats;
 
@@ -44,7 +44,7 @@ const BUSY: u8 = 2;
 /// All heaps that were ever made, latest first. Heaps are only added.
 static ALL: AtomicPtr<ThreadHeap> = AtomicPtr::new(ptr::null_mut());
 /// Held while an arena of any of them is mapped or unmapped, and while somebody walks another's arenas.
-static ARENAS: Mutex<()> = Mutex::new(());
+static ARENAS: Lock<()> = Lock::new(());
 
 /// A heap that threads hand on to one another.
 pub(crate) struct ThreadHeap {
@@ -200,6 +200,11 @@ pub(crate) fn adopt_or_create() -> Option<Owned> {
     all().find_map(|heap| heap.claim(ACTIVE)).or_else(create)
 }
 
+/// The lock of the arenas, for the handlers of a `fork`.
+pub(crate) fn arenas_lock() -> &'static Lock<()> {
+    &ARENAS
+}
+
 /// A new heap, entered in the registry, in state ACTIVE.
 pub(crate) fn create() -> Option<Owned> {
     let memory = Os.map(size_of::<ThreadHeap>().next_multiple_of(4096), 4096)?.cast::<ThreadHeap>();
@@ -245,7 +250,7 @@ pub(crate) fn purge_others(own: Option<ThreadHeapPtr>) -> usize {
 
 /// What all heaps hold. Their owners may be at work, so the numbers are of about the same moment, no more.
 pub(crate) fn stats() -> Stats {
-    let _arenas_stay: MutexGuard<'_, ()> = ARENAS.lock().unwrap_or_else(PoisonError::into_inner);
+    let _arenas_stay = ARENAS.lock();
     let mut stats = Stats::empty();
     for heap in all() {
         heap.shared().heap.add_to(&mut stats);

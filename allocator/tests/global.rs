@@ -209,3 +209,44 @@ fn every_route_keeps_content_and_alignment_also_across_reallocs() {
     // SAFETY: the size is not 0.
     assert!(unsafe { GLOBAL.alloc(impossible) }.is_null());
 }
+
+#[test]
+fn the_child_of_a_fork_may_allocate() {
+    let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let busy: Vec<_> = (0..3)
+        .map(|k| {
+            let done = done.clone();
+            thread::spawn(move || {
+                let mut state = k + 1;
+                while !done.load(Ordering::Relaxed) {
+                    let blocks: Vec<Vec<u8>> =
+                        (0..50).map(|_| vec![1; size(random(&mut state)) % 200_000]).collect();
+                    drop(blocks);
+                }
+            })
+        })
+        .collect();
+    for round in 0..40 {
+        // SAFETY: the child allocates, frees and exits, without a look at locks of this process.
+        let child = unsafe { libc::fork() };
+        assert!(child >= 0);
+        if child == 0 {
+            // A child that waits for ever is ended by the alarm and fails the test.
+            // SAFETY: sets a timer.
+            unsafe { libc::alarm(20) };
+            let mut state = round + 1;
+            let blocks: Vec<Vec<u8>> =
+                (0..2_000).map(|_| vec![7; size(random(&mut state)) % 50_000]).collect();
+            let intact = blocks.iter().flatten().all(|&byte| byte == 7);
+            drop(blocks);
+            // SAFETY: ends the child at once.
+            unsafe { libc::_exit(if intact { 0 } else { 1 }) };
+        }
+        let mut status = -1;
+        // SAFETY: waits for the child of this process.
+        let waited = unsafe { libc::waitpid(child, &mut status, 0) };
+        assert_eq!((waited, status), (child, 0), "round {round}");
+    }
+    done.store(true, Ordering::Relaxed);
+    busy.into_iter().for_each(|thread| thread.join().unwrap());
+}
