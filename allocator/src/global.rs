@@ -61,7 +61,7 @@ impl Drop for Guard {
 }
 
 /// The locks are taken before a `fork` and given back after it on both sides, so that none of them is taken for
-/// ever in the child. The heaps of other threads have no owner there; their state stays ACTIVE or BUSY, so that
+/// ever in the child. The heaps of other threads have no owner there; their state stays Active or Busy, so that
 /// nobody takes them, and what is freed to them waits in their inboxes.
 mod fork {
     use super::{AtomicBool, LAST_HEAP, Ordering, thread_heap};

@@ -1,15 +1,14 @@
 //! Blocks on their way home: freed by a thread whose heap they do not belong to.
 //!
-//! The freeing thread collects such blocks in its [`Outbox`], a chain for each heap, and delivers a chain with
-//! one compare-and-swap to the [`Inbox`] of the heap. Only the owner of a heap takes from its inbox, and it
-//! takes everything at once, so the list is never popped: there is no ABA problem.
+//! The freeing thread collects such blocks in its [`Outbox`], a chain for each heap, and delivers a chain at a
+//! time: see [`crate::handover`].
 #![allow(unsafe_code, reason = "chains are threaded through free blocks")]
 
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::block::{Block, FreeList};
+use crate::handover::Links;
 use crate::heap::LINK;
 
 /// A chain of free blocks of one heap, of any classes, linked through their first words.
@@ -50,61 +49,36 @@ impl Chain {
     pub(crate) fn is_empty(&self) -> bool {
         self.count.get() == 0
     }
+
+    /// Addresses of the first and the last block, for `deliver`; `None` if the chain is empty.
+    pub(crate) fn into_ends(self) -> Option<(usize, usize)> {
+        let first = self.list.into_first()?.into_ptr();
+        Some((first.as_ptr().expose_provenance(), self.tail.get().addr()))
+    }
 }
 
-/// Where other threads put the blocks of a heap.
+/// Links in the first words of free blocks.
 #[derive(Debug)]
-pub(crate) struct Inbox {
-    head: AtomicPtr<u8>,
+pub(crate) struct InBlocks;
+
+impl Links for InBlocks {
+    fn set_next(block: usize, next: usize) {
+        let at = ptr::with_exposed_provenance_mut::<*mut u8>(block);
+        // SAFETY: `deliver` is called with the last block of a chain, which belongs to the caller; its arena's
+        // provenance was exposed when it was mapped. The link is the first word, and null is the end.
+        unsafe { at.write(ptr::with_exposed_provenance_mut(next)) }
+    }
 }
 
-impl Inbox {
-    pub(crate) const fn new() -> Inbox {
-        Inbox { head: AtomicPtr::new(ptr::null_mut()) }
-    }
-
-    /// Delivers a chain.
-    pub(crate) fn put(&self, chain: Chain) {
-        let (Some(first), Some(tail)) = (chain.list.into_first(), NonNull::new(chain.tail.get())) else {
-            return;
-        };
-        let first = first.into_ptr().as_ptr();
-        // Relaxed: only compared; the blocks behind it are looked at by the taker alone.
-        let mut head = self.head.load(Ordering::Relaxed);
-        loop {
-            // SAFETY: the tail of the chain is a free block that still belongs to this thread; its first word
-            // is its link, where a null pointer is the end of a list.
-            unsafe { tail.cast::<*mut u8>().write(head) };
-            // SeqCst: releases the links and the users' last writes to the blocks to the `take` that reads this
-            // value; and is ordered before the state of the heap that the caller reads next, see
-            // `thread_heap`.
-            match self.head.compare_exchange_weak(head, first, Ordering::SeqCst, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(now) => head = now,
-            }
-        }
-    }
-
-    /// Takes everything that was delivered. Only the owner of the heap does so.
-    pub(crate) fn take(&self) -> FreeList {
-        // Acquire: pairs with the SeqCst exchange in `put`; later exchanges of other threads continue its
-        // release sequence, so the links of every chain are seen.
-        let head = self.head.swap(ptr::null_mut(), Ordering::Acquire);
+/// The blocks of a chain that was taken from an inbox.
+///
+/// # Safety
+/// `first` was returned by `take` of the inbox of a heap that the caller owns, and is not used again.
+pub(crate) unsafe fn received(first: usize) -> FreeList {
+    match NonNull::new(ptr::with_exposed_provenance_mut(first)) {
         // SAFETY: what was delivered is a list of free blocks that nobody else has any more.
-        NonNull::new(head).map_or_else(FreeList::new, |head| FreeList::of(unsafe { Block::new(head) }))
-    }
-
-    /// True if nothing waits; a hint, unless the heap's state says that nobody delivers.
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        // Relaxed: the owner looks again soon.
-        self.head.load(Ordering::Relaxed).is_null()
-    }
-
-    /// As [`is_empty`](Self::is_empty), ordered after the caller's last SeqCst store.
-    pub(crate) fn is_empty_now(&self) -> bool {
-        // SeqCst: see `thread_heap`.
-        self.head.load(Ordering::SeqCst).is_null()
+        Some(first) => FreeList::of(unsafe { Block::new(first) }),
+        None => FreeList::new(),
     }
 }
 

@@ -47,6 +47,12 @@ mod budget;
 #[cfg(test)]
 mod check;
 mod global;
+#[cfg(not(loom))]
+mod handover;
+/// The protocol that loom drives.
+#[cfg(loom)]
+#[doc(hidden)]
+pub mod handover;
 mod heap;
 mod inbox;
 mod lock;
@@ -58,6 +64,7 @@ mod shared_heap;
 mod size_class;
 mod source;
 mod stats;
+mod sync;
 mod thread_heap;
 
 pub use global::Global;

@@ -1,45 +1,20 @@
-//! The heaps behind [`Global`](crate::Global): one for each thread, handed on when a thread ends.
+//! The heaps behind [`Global`](crate::Global): one for each thread, handed on when a thread ends as
+//! [`crate::handover`] tells.
 //!
-//! ```text
-//!             create
-//!                |                 thread ends
-//!                v           +--------------------->
-//!             ACTIVE --------+                       ABANDONED <---.
-//!                ^           <---------------------+               | nothing waits any more
-//!                |                 adopted by a new thread   |     |
-//!                |                                           v     |
-//!                                     someone sorts its inbox: BUSY
-//! ```
-//!
-//! Whoever brings the state from ABANDONED to another one owns the heap until it stores the next state. The
-//! memory of a heap's own structure is never freed, so a pointer to it, which every arena carries as its tag,
-//! is valid for ever.
-//!
-//! **Blocks for an abandoned heap are not left waiting.** A thread delivers a chain and *then* looks at the
-//! state; an owner stores ABANDONED and *then* looks at the inbox. All four are SeqCst, so they have one
-//! order, and one of the two sees what the other did: either the deliverer finds the heap ABANDONED and sorts
-//! the inbox, or the owner finds the inbox not empty and sorts it once more.
-//!
-//! **Orderings of the state.** ACTIVE and BUSY are stored by an exchange that acquires, which pairs with the
-//! SeqCst store of ABANDONED that releases everything the last owner did to the heap.
+//! The memory of a heap's own structure is never freed, so a pointer to it, which every arena carries as its
+//! tag, is valid for ever.
 #![allow(unsafe_code, reason = "heaps lie in mapped memory that is never unmapped")]
 
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::block::Block;
+use crate::handover::{Handover, State};
 use crate::heap::Heap;
-use crate::inbox::{Chain, Inbox};
+use crate::inbox::{Chain, InBlocks, received};
 use crate::lock::Lock;
 use crate::source::{ArenaSource, Os};
 use crate::stats::Stats;
-
-/// A thread owns the heap.
-const ACTIVE: u8 = 0;
-/// Nobody owns the heap.
-const ABANDONED: u8 = 1;
-/// Somebody owns the heap for a moment.
-const BUSY: u8 = 2;
 
 /// All heaps that were ever made, latest first. Heaps are only added.
 static ALL: AtomicPtr<ThreadHeap> = AtomicPtr::new(ptr::null_mut());
@@ -50,8 +25,7 @@ static ARENAS: Lock<()> = Lock::new(());
 pub(crate) struct ThreadHeap {
     /// Touched by the owner only, except for numbers that others may read.
     heap: Heap<Os>,
-    inbox: Inbox,
-    state: AtomicU8,
+    handover: Handover<InBlocks>,
     /// The heap that was made before this one.
     next: *mut ThreadHeap,
 }
@@ -78,7 +52,7 @@ impl ThreadHeapPtr {
 /// A heap that the caller owns.
 ///
 /// # Invariants
-/// 1. The state of the heap is ACTIVE or BUSY, and no other `Owned` of it is in use at the same time.
+/// 1. The state of the heap is Active or Busy, and no other `Owned` of it is in use at the same time.
 #[derive(Debug)]
 pub(crate) struct Owned(ThreadHeapPtr);
 
@@ -103,15 +77,22 @@ impl Owned {
     /// Takes in what others have freed. A look at one word if there is nothing.
     #[inline]
     pub(crate) fn sort_inbox(&self) {
-        if !self.0.shared().inbox.is_empty() {
+        if !self.0.shared().handover.is_empty() {
             self.sort_inbox_now();
         }
     }
 
     #[cold]
     fn sort_inbox_now(&self) {
-        let blocks = self.0.shared().inbox.take();
-        self.heap().receive(&blocks);
+        self.sort(self.0.shared().handover.take());
+    }
+
+    /// Takes in a chain from the inbox.
+    fn sort(&self, first: usize) {
+        // SAFETY: the caller has taken it, and owns the heap.
+        self.heap().receive(&unsafe { received(first) });
+        // What was received are blocks of this heap, but its bins may have had others.
+        self.heap().send_all();
     }
 
     /// Empties bins, outbox and inbox.
@@ -124,7 +105,6 @@ impl Owned {
     pub(crate) fn abandon(self) {
         self.flush();
         self.heap().purge();
-        // Purging has emptied bins that receiving may have filled with others' blocks.
         self.heap().send_all();
         self.0.release();
     }
@@ -132,44 +112,23 @@ impl Owned {
 
 impl ThreadHeapPtr {
     /// Takes an abandoned heap, as `state`.
-    fn claim(self, state: u8) -> Option<Owned> {
-        // Acquire: pairs with the store in `release`. A failure orders nothing.
-        let claimed =
-            self.shared().state.compare_exchange(ABANDONED, state, Ordering::AcqRel, Ordering::Relaxed);
-        claimed.is_ok().then_some(Owned(self))
+    fn claim(self, state: State) -> Option<Owned> {
+        self.shared().handover.claim(state).then_some(Owned(self))
     }
 
-    /// Stores ABANDONED, and sorts the inbox for as long as somebody has put something there meanwhile.
+    /// Gives up a heap that the caller owns.
     fn release(self) {
-        loop {
-            // SeqCst: releases the heap to the next `claim`, and is ordered before the look at the inbox.
-            self.shared().state.store(ABANDONED, Ordering::SeqCst);
-            if self.shared().inbox.is_empty_now() {
-                return;
-            }
-            let Some(owned) = self.claim(BUSY) else {
-                return; // whoever has it now takes care of the inbox
-            };
-            owned.sort_inbox_now();
-            owned.heap().send_all();
-        }
+        // While `sort` is called, this thread owns the heap.
+        self.shared().handover.release(|first| Owned(self).sort(first));
     }
 }
 
 /// Brings a chain to the heap with this tag; the function that outboxes call.
 fn deliver(tag: usize, chain: Chain) {
     let ptr = ptr::with_exposed_provenance_mut::<ThreadHeap>(tag);
-    let Some(heap) = NonNull::new(ptr).map(ThreadHeapPtr) else {
-        return;
-    };
-    heap.shared().inbox.put(chain);
-    // SeqCst: ordered after the exchange in `put`.
-    if heap.shared().state.load(Ordering::SeqCst) == ABANDONED
-        && let Some(owned) = heap.claim(BUSY)
-    {
-        owned.sort_inbox_now();
-        owned.heap().send_all();
-        heap.release();
+    if let (Some(heap), Some((first, last))) = (NonNull::new(ptr).map(ThreadHeapPtr), chain.into_ends()) {
+        // While `sort` is called, this thread owns the heap.
+        heap.shared().handover.deliver(first, last, |first| Owned(heap).sort(first));
     }
 }
 
@@ -197,7 +156,7 @@ fn all() -> impl Iterator<Item = ThreadHeapPtr> {
 
 /// A heap for a thread: an abandoned one if there is any, else a new one. `None` if there is no memory.
 pub(crate) fn adopt_or_create() -> Option<Owned> {
-    all().find_map(|heap| heap.claim(ACTIVE)).or_else(create)
+    all().find_map(|heap| heap.claim(State::Active)).or_else(create)
 }
 
 /// The lock of the arenas, for the handlers of a `fork`.
@@ -205,14 +164,13 @@ pub(crate) fn arenas_lock() -> &'static Lock<()> {
     &ARENAS
 }
 
-/// A new heap, entered in the registry, in state ACTIVE.
+/// A new heap, entered in the registry, which the caller owns.
 pub(crate) fn create() -> Option<Owned> {
     let memory = Os.map(size_of::<ThreadHeap>().next_multiple_of(4096), 4096)?.cast::<ThreadHeap>();
     let tag = memory.as_ptr().expose_provenance();
     let heap = ThreadHeap {
         heap: Heap::tagged(Os, usize::MAX, tag, deliver, Some(&ARENAS)),
-        inbox: Inbox::new(),
-        state: AtomicU8::new(ACTIVE),
+        handover: Handover::new(),
         next: ptr::null_mut(),
     };
     // SAFETY: the mapping is large enough, aligned to a page, and ours.
@@ -235,11 +193,10 @@ pub(crate) fn create() -> Option<Owned> {
 pub(crate) fn purge_others(own: Option<ThreadHeapPtr>) -> usize {
     let mut bytes = 0;
     for heap in all().filter(|&heap| Some(heap) != own) {
-        match heap.claim(BUSY) {
+        match heap.claim(State::Busy) {
             Some(owned) => {
                 owned.sort_inbox_now();
                 bytes += owned.heap().purge();
-                owned.heap().send_all();
                 heap.release();
             }
             None => heap.shared().heap.ask_to_flush(),
