@@ -1,6 +1,6 @@
 //! Reference counts as CPython keeps them, for Rust.
 //!
-//! [`rc::Rc`] has the methods of [`std::rc::Rc`] and adds what CPython's objects have: an 8-byte header, immortal objects (PEP
+//! [`rc::Rc`] and [`sync::Arc`] have the methods of [`std::rc::Rc`] and [`std::sync::Arc`] and add what CPython's objects have: an 8-byte header, immortal objects (PEP
 //! 683), counts that saturate and neither wrap nor abort, memory that is freed at the death of the object however many weak
 //! references remain, and a trashcan: dropping a list of ten million nodes does not overflow the stack.
 //!
@@ -43,7 +43,8 @@
 //! | | |
 //! | --- | --- |
 //! | an object | 8 bytes and the value |
-//! | clone, drop of a clone | a load, a test, a store; nothing is stored for an immortal object |
+//! | clone, drop of a clone | `rc`: an addition in memory and a test of its sign; `sync`: a load, a test, an atomic addition |
+//! | the same of an immortal object | `rc`: two additions that cancel out; `sync`: a load and a test, nothing is stored |
 //! | the first weak reference | 16 bytes; from then on counting goes through them, out of line |
 //! | the last drop | thread-local depth up and down; nothing for types without drop glue |
 //! | destruction deeper than 64 | 40 bytes for each object that waits in the queue |
@@ -53,14 +54,20 @@
 //! # What it does not do
 //!
 //! * Cycles leak, as with `std`: collecting them is the work of `cpymem-cyclegc`, which stands on [`raw`].
-//! * [`rc`] is for one thread. Atomic and biased counts are not there yet.
+//! * [`rc`] is for one thread, [`sync`] for many. Biased counts are not there yet.
 //! * Bounded destruction needs `'static` values: [the module](rc) says why, and lists every other difference from `std::rc`.
-//! * A count that has saturated (2^30 references) never falls again: the object leaks.
+//! * A count that has saturated (beyond 2^30 references; `sync`: 2^31) never falls again: the object leaks.
 //! * It needs `std`, for the thread's trashcan and for catching panics.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod forward;
+mod object;
+#[cfg(target_has_atomic = "64")]
+mod primitive;
 pub mod raw;
 pub mod rc;
+#[cfg(target_has_atomic = "64")]
+pub mod sync;

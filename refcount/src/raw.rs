@@ -14,9 +14,19 @@
 
 mod count;
 mod header;
+#[cfg(target_has_atomic = "64")]
+mod shared_header;
+#[cfg(target_has_atomic = "64")]
+mod shared_side;
+#[cfg(target_has_atomic = "64")]
+mod shared_word;
 mod side;
 pub mod trashcan;
 
 pub use count::Count;
 pub use header::{Decrement, Header};
+#[cfg(target_has_atomic = "64")]
+pub(crate) use shared_header::SharedHeader;
+#[cfg(target_has_atomic = "64")]
+pub(crate) use shared_side::SharedSide;
 pub use side::Side;

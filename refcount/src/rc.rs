@@ -37,7 +37,6 @@
 
 mod compare;
 mod convert;
-mod object;
 mod strong;
 mod unique;
 mod weak;

@@ -5,37 +5,40 @@ use core::fmt;
 /// One 32-bit count word.
 ///
 /// ```text
-///   31    30                                        1    0
-/// ┌────┬──────────────────────────────────────────────┬────┐
-/// │ S  │                    count                     │ P  │
-/// └────┴──────────────────────────────────────────────┴────┘
-///
-///   S = 0              mortal: bits 1..=30 are the count, 0 to 2^30 - 1
-///   S = 1, bit 30 = 0  immortal, or saturated: never stored to again
-///   S = 1, bit 30 = 1  outlined: the count is in the side header, bits 0..=29 are the high part of its address
-///   P                  purple, an embedder's mark; counting moves in steps of two and never touches it
+///   31   30   29                                     1    0
+/// ┌────┬────┬───────────────────────────────────────────┬────┐
+/// │ S  │            references - 1                      │ 1  │   mortal, 1 to 2^30 references: S = 0
+/// ├────┼────┼───────────────────────────────────────────┴────┤
+/// │ 1  │ 0  │ 1 0 0 …                                        │   immortal by request, or saturated
+/// ├────┼────┼────┬───────────────────────────────────────────┤
+/// │ 1  │ 1  │ 0  │ the high part of the side header's address │   outlined: the count is in the side header
+/// └────┴────┴────┴───────────────────────────────────────────┘
+///   0 0 0 …                                                      dead
 /// ```
 ///
-/// One sign test (PEP 683 uses the same one) therefore tells the fast path from everything else, and a count that overflows
-/// runs into S by itself with bit 30 clear: it has become immortal, it has not wrapped.
+/// A word that is alive is odd or negative, so never zero. Counting adds or subtracts two, and *one sign test of the result* tells
+/// the fast path from everything else, both ways (PEP 683 tests the sign before it counts):
+///
+/// * up: 2^30 + 1 references run into S; an immortal or outlined word stays negative, as bit 29 keeps it away from the end of its range;
+/// * down: the last reference, 1 - 2, is negative; so is 0 - 2, a reference that was never counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub(super) struct CountWord(u32);
 
 impl CountWord {
-    const ONE: u32 = 1 << 1;
+    const STEP: u32 = 1 << 1;
     const OUTLINED: u32 = 1 << 30;
     const SLOW: u32 = 1 << 31;
 
     /// How many bits of an outlined word are free for the side header's address.
-    pub(super) const PAYLOAD_BITS: u32 = 30;
+    pub(super) const PAYLOAD_BITS: u32 = 29;
 
     /// A new object's word: one reference.
-    pub(super) const FIRST: CountWord = CountWord(Self::ONE);
+    pub(super) const FIRST: CountWord = CountWord(1);
     /// No references: the object is dead.
     pub(super) const ZERO: CountWord = CountWord(0);
-    /// Where saturation ends up and what `immortalize` stores.
-    pub(super) const IMMORTAL: CountWord = CountWord(Self::SLOW);
+    /// What saturation and `immortalize` store: far from both ends of the range that is immortal.
+    pub(super) const IMMORTAL: CountWord = CountWord(Self::SLOW | 1 << 29);
 
     /// A word that says "look in the side header", carrying part of that header's address.
     #[inline]
@@ -56,13 +59,6 @@ impl CountWord {
         self.0.cast_signed() < 0
     }
 
-    /// A mortal, inline count of two or more: the only words a decrement may handle without looking further.
-    /// Both ways out of the fast path, the sign and the last reference, lie below it in signed order.
-    #[inline]
-    pub(super) const fn is_shared(self) -> bool {
-        self.0.cast_signed() >= 2 * Self::ONE.cast_signed()
-    }
-
     #[inline]
     pub(super) const fn is_outlined(self) -> bool {
         self.0 >= Self::SLOW | Self::OUTLINED
@@ -75,26 +71,32 @@ impl CountWord {
 
     #[inline]
     pub(super) const fn is_zero(self) -> bool {
-        self.0 < Self::ONE
+        self.0 == 0
     }
 
-    /// One more. Meaningful for mortal words only; the step from 2^30 - 1 lands on [`CountWord::IMMORTAL`].
+    /// Exactly one reference.
+    #[inline]
+    pub(super) const fn is_first(self) -> bool {
+        self.0 == Self::FIRST.0
+    }
+
+    /// One more. If the result [is slow](CountWord::is_slow), that was not all there is to do.
     #[inline]
     pub(super) const fn up(self) -> CountWord {
-        CountWord(self.0.wrapping_add(Self::ONE))
+        CountWord(self.0.wrapping_add(Self::STEP))
     }
 
-    /// One less. Meaningful for mortal words that are not zero.
+    /// One less. If the result [is slow](CountWord::is_slow), that was not all there is to do.
     #[inline]
     pub(super) const fn down(self) -> CountWord {
-        CountWord(self.0.wrapping_sub(Self::ONE))
+        CountWord(self.0.wrapping_sub(Self::STEP))
     }
 
     /// A mortal word with this count, for tests that cannot afford 2^30 clones.
     #[cfg(test)]
     pub(super) const fn mortal(count: u32) -> CountWord {
-        assert!(count < 1 << 30);
-        CountWord(count << 1)
+        assert!(0 < count && count <= 1 << 30);
+        CountWord(2 * (count - 1) + 1)
     }
 
     pub(super) const fn observe(self) -> Count {
@@ -112,7 +114,7 @@ impl Count {
     /// The number of references; `u32::MAX` for an immortal object, which is what CPython 3.12's `sys.getrefcount` answers.
     #[inline]
     pub const fn get(self) -> u32 {
-        if self.0.is_slow() { u32::MAX } else { self.0.0 >> 1 }
+        if self.0.is_slow() { u32::MAX } else { self.0.0.div_ceil(2) }
     }
 
     /// Immortal by request, or saturated: this object is never destroyed.
@@ -145,26 +147,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn overflow_becomes_immortal_and_not_outlined() {
-        let brim = CountWord::mortal((1 << 30) - 1);
-        assert!(!brim.is_slow() && brim.is_shared());
-        assert!(brim.up() == CountWord::IMMORTAL);
-        assert!(brim.up().is_immortal() && !brim.up().is_outlined());
+    fn the_ends_of_the_range() {
+        let brim = CountWord::mortal(1 << 30);
+        assert!(!brim.is_slow() && brim.up().is_slow());
+        assert_eq!(brim.observe().get(), 1 << 30);
+        assert!(CountWord::FIRST.down().is_slow() && CountWord::FIRST.is_first());
+        assert!(CountWord::ZERO.down().is_slow() && CountWord::ZERO.is_zero());
+        assert_eq!((CountWord::ZERO.observe().get(), CountWord::FIRST.observe().get()), (0, 1));
     }
 
     #[test]
-    fn purple_survives_counting() {
-        let purple = CountWord(CountWord::ONE | 1);
-        assert!(purple.up().0 & 1 == 1 && purple.up().observe().get() == 2);
-        assert!(purple.down().0 == 1 && purple.down().is_zero());
-        assert!(!purple.is_shared() && purple.up().is_shared());
+    fn up_and_down() {
+        let two = CountWord::FIRST.up();
+        assert_eq!(two.observe().get(), 2);
+        assert!(!two.is_slow() && two.down() == CountWord::FIRST);
+    }
+
+    #[test]
+    fn slow_words_stay_slow_both_ways() {
+        for word in [
+            CountWord::IMMORTAL,
+            CountWord::outlined(0),
+            CountWord::outlined((1 << CountWord::PAYLOAD_BITS) - 1),
+        ] {
+            assert!(word.up().is_slow() && word.down().is_slow());
+        }
+        assert!(CountWord::IMMORTAL.is_immortal() && !CountWord::IMMORTAL.is_outlined());
     }
 
     #[test]
     fn payload_returns() {
-        for payload in [0, 1, 0x2AAA_AAAA, (1 << 30) - 1] {
+        for payload in [0, 1, 0x0AAA_AAAA, (1 << CountWord::PAYLOAD_BITS) - 1] {
             let word = CountWord::outlined(payload);
-            assert!(word.is_slow() && word.is_outlined() && !word.is_immortal() && !word.is_shared());
+            assert!(word.is_slow() && word.is_outlined() && !word.is_immortal());
             assert_eq!(word.payload(), payload);
         }
     }

@@ -12,17 +12,17 @@ use core::ptr::{self, NonNull};
 ///
 /// ```text
 ///             count, 32 bits                          meta, 32 bits
-///           ┌───┬───┬──────────────────────────┬───┐ ┌──────────────────────────┐
-///  mortal   │ 0 │           count              │ P │ │ the embedder's           │
+///           ┌───┬──────────────────────────────┬───┐ ┌──────────────────────────┐
+///  mortal   │ 0 │        references - 1        │ 1 │ │ the embedder's           │
 ///           ├───┼───┬──────────────────────────┴───┤ ├──────────────────────────┤
 ///  immortal │ 1 │ 0 │ (not looked at)              │ │ the embedder's           │
-///           ├───┼───┼──────────────────────────────┤ ├──────────────────────────┤
-///  outlined │ 1 │ 1 │ side address, bits 35..=63   │ │ side address, bits 3..35 │
-///           └───┴───┴──────────────────────────────┘ └──────────────────────────┘
-///            31  30                               0   31                       0
+///           ├───┼───┼───┬──────────────────────────┤ ├──────────────────────────┤
+///  outlined │ 1 │ 1 │ 0 │ side address, 35..=63    │ │ side address, bits 3..35 │
+///           └───┴───┴───┴──────────────────────────┘ └──────────────────────────┘
+///            31  30  29                             0   31                       0
 /// ```
 ///
-/// Counting touches the first word only: one load, one test, one store. An object with a weak reference is *outlined*: its
+/// Counting touches the first word only: one addition in memory and a test of the result's sign. An object with a weak reference is *outlined*: its
 /// count and meta have moved to a [`Side`] header, and every method here follows it there.
 ///
 /// Counting is not synchronised: a header belongs to one thread at a time (it is `!Sync`).
@@ -31,7 +31,7 @@ use core::ptr::{self, NonNull};
 ///
 /// 1. An outlined header holds the exposed address of a [`Side`] whose object share is this header's, so the side header stays
 ///    allocated as long as this header says so.
-/// 2. A header whose count is not zero is not eight zero bytes. (A mortal count is at least 1, the other two have bit 31 set.)
+/// 2. A header whose count is not zero is not eight zero bytes. (A mortal word is odd, the other two have bit 31 set.)
 ///    A heap walker may therefore take eight zero bytes for free memory.
 #[repr(C, align(8))]
 pub struct Header {
@@ -48,7 +48,7 @@ const _: () = assert!(usize::BITS - align_of::<Side>().ilog2() <= CountWord::PAY
 pub enum Decrement {
     /// The reference is gone, and it was not the last one.
     Done,
-    /// Nothing has changed: this is the last reference, or the count is in the side header.
+    /// This is the last reference, or the header is immortal or outlined: [`Header::decrement_slow`] decides.
     Unsure,
 }
 
@@ -58,20 +58,19 @@ impl Header {
         Header { count: Cell::new(CountWord::FIRST), meta: Cell::new(meta) }
     }
 
-    /// Counts one more reference. At 2^30 - 1 references the object becomes immortal; an immortal header is not stored to.
+    /// Counts one more reference. Beyond 2^30 references the object becomes immortal; an immortal header is left as it was.
     #[inline]
     pub fn increment(&self) {
-        let word = self.count.get();
-        if !word.is_slow() {
-            self.count.set(word.up());
-        } else if word.is_outlined() {
-            self.increment_outlined();
+        let word = self.count.get().up();
+        self.count.set(word);
+        if word.is_slow() {
+            self.increment_slow();
         }
     }
 
     /// Counts one reference less. `true`: that was the last one, the count is now zero, and the caller must destroy the object.
     ///
-    /// An immortal header is not stored to and never dies. A count of zero stays zero and is never the last one again; a debug
+    /// An immortal header is left as it was and never dies. A count of zero stays zero and is never the last one again; a debug
     /// build panics, as a reference was dropped that had not been counted.
     #[inline]
     #[must_use = "on `true` the caller must destroy the object"]
@@ -90,42 +89,52 @@ impl Header {
 
     /// The part of [`decrement`](Header::decrement) that belongs into every drop, for embedders that put the rest, with their own
     /// destruction, behind one call.
+    ///
+    /// After [`Decrement::Unsure`] the header is between two states: nothing but `decrement_slow` may be called on it.
     #[inline]
+    #[must_use = "`Unsure` leaves the rest to `decrement_slow`"]
     pub fn decrement_fast(&self) -> Decrement {
-        let word = self.count.get();
-        if word.is_shared() {
-            self.count.set(word.down());
-            return Decrement::Done;
-        }
-        if word.is_immortal() { Decrement::Done } else { Decrement::Unsure }
+        let word = self.count.get().down();
+        self.count.set(word);
+        if word.is_slow() { Decrement::Unsure } else { Decrement::Done }
     }
 
-    /// All of [`decrement`](Header::decrement), laid out for what [`decrement_fast`](Header::decrement_fast) leaves over: the last
-    /// reference, or an outlined header.
+    /// What [`decrement_fast`](Header::decrement_fast) leaves over: the last reference, or an immortal or outlined header. Called once
+    /// after each [`Decrement::Unsure`], and only then.
     #[inline]
     #[must_use = "on `true` the caller must destroy the object"]
     pub fn decrement_slow(&self) -> bool {
+        let inline = self.count.get().up();
+        self.count.set(inline);
+        if inline.is_immortal() {
+            return false;
+        }
         let count = self.count_cell();
         let word = count.get();
-        if word.is_shared() {
+        if !word.down().is_slow() {
             count.set(word.down());
             return false;
         }
         debug_assert!(!word.is_zero(), "a reference was dropped that had not been counted");
-        if word.is_zero() || word.is_immortal() {
+        if !word.is_first() {
             return false;
         }
-        count.set(word.down());
+        count.set(CountWord::ZERO);
         true
     }
 
+    /// The header is immortal or outlined, and is put back as it was; or its count has run into the sign.
+    ///
+    /// `extern "C"`, because such a function cannot unwind: callers keep their values in registers across the call, which is worth
+    /// 0.4 ns in a loop that clones and drops.
     #[cold]
     #[inline(never)]
-    fn increment_outlined(&self) {
+    extern "C" fn increment_slow(&self) {
+        self.count.set(self.count.get().down());
         let count = self.count_cell();
         let word = count.get();
         if !word.is_slow() {
-            count.set(word.up());
+            count.set(if word.up().is_slow() { CountWord::IMMORTAL } else { word.up() });
         }
     }
 
@@ -136,7 +145,7 @@ impl Header {
         let count = self.count_cell();
         debug_assert!(count.get().is_zero(), "only the dead can be resurrected");
         if count.get().is_zero() {
-            count.set(count.get().up());
+            count.set(CountWord::FIRST);
         }
     }
 
@@ -158,7 +167,7 @@ impl Header {
         self.meta_cell().set(meta);
     }
 
-    /// From now on the object is never destroyed, and counting does not store to it any more (PEP 683).
+    /// From now on the object is never destroyed, and its count does not move any more (PEP 683).
     pub fn immortalize(&self) {
         self.count_cell().set(CountWord::IMMORTAL);
     }
@@ -327,12 +336,12 @@ mod tests {
     fn overflow_saturates_inline_and_outlined() {
         for outline in [false, true] {
             let header = Header::new(1);
-            header.count.set(CountWord::mortal((1 << 30) - 2));
+            header.count.set(CountWord::mortal((1 << 30) - 1));
             if outline {
                 header.side_or_insert(&Global).unwrap();
             }
             header.increment();
-            assert_eq!(header.count().get(), (1 << 30) - 1);
+            assert_eq!(header.count().get(), 1 << 30);
             assert!(!header.count().is_immortal());
             for _ in 0..3 {
                 header.increment();
@@ -377,7 +386,7 @@ mod tests {
         // SAFETY: the same allocator as above.
         unsafe { header.detach_side(&Global) };
         assert!(header.count().is_immortal() && !header.is_outlined());
-        // An immortal header is never stored to.
+        // An immortal header does not drift.
         let before = header.count.get();
         header.increment();
         assert!(!header.decrement());

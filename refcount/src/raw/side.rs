@@ -89,7 +89,7 @@ impl Side {
             return false;
         }
         if !word.is_slow() {
-            self.count.set(word.up());
+            self.count.set(if word.up().is_slow() { CountWord::IMMORTAL } else { word.up() });
         }
         true
     }

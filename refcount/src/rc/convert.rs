@@ -4,8 +4,8 @@
 //! built with `into()` or `collect()` overflow the stack when it is dropped; a value that borrows has [`Rc::new_borrowed`].
 #![allow(unsafe_code, reason = "values move out of vectors; `str` is a cast of bytes")]
 
-use super::object::{DEFERRABLE, Storage};
 use super::strong::Rc;
+use crate::object::{DEFERRABLE, Storage};
 use allocator_api2::alloc::Global;
 
 impl<T: 'static> From<T> for Rc<T> {

@@ -1,20 +1,19 @@
 //! `Rc`: making, sharing and dropping objects.
 #![allow(unsafe_code, reason = "an `Rc` owns an object through a pointer")]
 
-use super::object::{DEFERRABLE, Dead, ObjectPtr, Storage};
-use crate::raw::trashcan::{self, Dispose};
+use crate::object::{DEFERRABLE, Dead, ObjectPtr, Storage, move_out};
 use crate::raw::{Decrement, Header};
 use allocator_api2::alloc::{AllocError, Allocator, Global};
 use core::borrow::Borrow;
 use core::marker::PhantomData;
-use core::mem::{self, ManuallyDrop};
+use core::mem::ManuallyDrop;
 use core::ops::Deref;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
 /// A reference-counted pointer to a `T`, for one thread.
 ///
 /// Names and meanings are those of [`std::rc::Rc`]; the [module](crate::rc) lists what differs. Cloning and dropping a clone each cost
-/// one load, one test and one store.
+/// one addition in memory and one test of the result's sign.
 ///
 /// ```
 /// use cpymem_refcount::rc::Rc;
@@ -82,7 +81,7 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 /// smuggle(Rc::new(None), &String::from("x"));
 /// ```
 pub struct Rc<T: ?Sized, A: Allocator = Global> {
-    pub(super) object: ObjectPtr<T>,
+    pub(super) object: ObjectPtr<Header, T>,
     alloc: ManuallyDrop<A>,
     owns: PhantomData<T>,
 }
@@ -186,33 +185,18 @@ impl<T, A: Allocator> Rc<T, A> {
     }
 }
 
-/// Moves the value out and frees the object.
-///
-/// # Safety
-///
-/// The object's count is zero, it has its value, and it is the caller's to free with `alloc`.
-#[inline]
-unsafe fn move_out<T, A: Allocator>(object: ObjectPtr<T>, alloc: A) -> T {
-    // SAFETY: the caller's promise.
-    let _storage = unsafe { object.into_storage(alloc) };
-    // SAFETY: the object is freed when `_storage` goes.
-    let value = unsafe { object.value() };
-    // SAFETY: it has its value, which nobody reads again.
-    unsafe { value.read() }
-}
-
 impl<T: ?Sized, A: Allocator> Rc<T, A> {
     /// # Safety
     ///
     /// The invariants of [`Rc`] hold for the new one; the caller hands over one counted reference.
     #[inline]
-    pub(super) unsafe fn from_object(object: ObjectPtr<T>, alloc: A) -> Rc<T, A> {
+    pub(super) unsafe fn from_object(object: ObjectPtr<Header, T>, alloc: A) -> Rc<T, A> {
         Rc { object, alloc: ManuallyDrop::new(alloc), owns: PhantomData }
     }
 
     /// The parts, still counting one reference.
     #[inline]
-    pub(super) fn into_parts(self) -> (ObjectPtr<T>, A) {
+    pub(super) fn into_parts(self) -> (ObjectPtr<Header, T>, A) {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: `this` is never dropped, so the allocator is taken once.
         (this.object, unsafe { ManuallyDrop::take(&mut this.alloc) })
@@ -256,10 +240,13 @@ impl<T: ?Sized, A: Allocator> Rc<T, A> {
         unsafe { this.object.value() }.as_ptr()
     }
 
-    /// Makes the object immortal (PEP 683): it is never destroyed, clones and drops no longer store to its header, and
+    /// Makes the object immortal (PEP 683): it is never destroyed, its count does not move any more, and
     /// [`strong_count`](Rc::strong_count) is `u32::MAX`. There is no way back: the memory is leaked.
     ///
-    /// An object with 2^30 references becomes immortal by itself.
+    /// Clones and drops still write to the header, and take it back: counting first is what makes them as cheap as `std`'s for all
+    /// other objects, and on one thread it harms nobody. ([`sync`](crate::sync) looks first and does not write.)
+    ///
+    /// An object with more than 2^30 references becomes immortal by itself.
     ///
     /// ```
     /// use cpymem_refcount::rc::Rc;
@@ -319,13 +306,8 @@ impl<T: ?Sized, A: Allocator> Rc<T, A> {
     fn destroy(&mut self) {
         // SAFETY: `drop` is the last to use the allocator.
         let dead = Dead { object: self.object, alloc: unsafe { ManuallyDrop::take(&mut self.alloc) } };
-        if mem::needs_drop::<T>() {
-            // SAFETY: the last reference is gone.
-            unsafe { trashcan::dispose(dead) }
-        } else {
-            // SAFETY: the last reference is gone. Nothing can nest, so the depth need not be known.
-            unsafe { dead.dispose() }
-        }
+        // SAFETY: the last reference is gone.
+        unsafe { dead.destroy() }
     }
 
     #[inline]

@@ -1,8 +1,8 @@
 //! Exclusive access: `get_mut`, `make_mut`, and their twins for values with a borrow in them.
 #![allow(unsafe_code, reason = "a `&mut T` out of a shared pointer")]
 
-use super::object::DEFERRABLE;
 use super::strong::Rc;
+use crate::object::DEFERRABLE;
 use allocator_api2::alloc::Allocator;
 
 impl<T: ?Sized + 'static, A: Allocator> Rc<T, A> {

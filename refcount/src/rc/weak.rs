@@ -1,13 +1,12 @@
 //! `Weak`: references that do not keep the object alive, and the constructor that needs them.
 #![allow(unsafe_code, reason = "a `Weak` shares a side header and remembers its object")]
 
-use super::object::{DEFERRABLE, ObjectPtr, Storage};
 use super::strong::Rc;
-use crate::raw::Side;
+use crate::object::{DEFERRABLE, ObjectPtr, Storage};
+use crate::raw::{Header, Side};
 use allocator_api2::alloc::{AllocError, Allocator, Global, handle_alloc_error};
 use core::alloc::Layout;
 use core::fmt;
-
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::ptr::NonNull;
 
@@ -42,7 +41,7 @@ use core::ptr::NonNull;
 /// 2. `alloc` can stand for the allocator of both.
 pub struct Weak<T: ?Sized, A: Allocator = Global> {
     side: Option<NonNull<Side>>,
-    object: ObjectPtr<T>,
+    object: ObjectPtr<Header, T>,
     alloc: A,
 }
 
@@ -126,7 +125,7 @@ impl<T: ?Sized, A: Allocator> Weak<T, A> {
     ///
     /// `side` is allocated and belongs to `object`; `alloc` can stand for the allocator of both.
     #[inline]
-    unsafe fn retaining(side: NonNull<Side>, object: ObjectPtr<T>, alloc: A) -> Weak<T, A> {
+    unsafe fn retaining(side: NonNull<Side>, object: ObjectPtr<Header, T>, alloc: A) -> Weak<T, A> {
         // SAFETY: the caller's promise.
         unsafe { side.as_ref() }.retain();
         Weak { side: Some(side), object, alloc }
@@ -151,7 +150,7 @@ impl<T: 'static> Rc<T> {
 impl<T: 'static, A: Allocator + Clone + 'static> Rc<T, A> {
     /// [`Rc::new_cyclic`] with an allocator.
     pub fn new_cyclic_in(make: impl FnOnce(&Weak<T, A>) -> T, alloc: A) -> Rc<T, A> {
-        let storage = Storage::new::<T>(DEFERRABLE, alloc);
+        let storage: Storage<Header, A> = Storage::new::<T>(DEFERRABLE, alloc);
         let Ok(side) = storage.header().side_or_insert(storage.alloc()) else {
             handle_alloc_error(Layout::new::<Side>())
         };

@@ -1,14 +1,59 @@
 //! An object in memory: header, then value; and the memory while there is no value in it.
 #![allow(unsafe_code, reason = "objects are allocated, reached and freed by raw pointer")]
 
-use crate::raw::{Header, trashcan::Dispose};
+use crate::raw::Header;
+#[cfg(target_has_atomic = "64")]
+use crate::raw::SharedHeader;
+use crate::raw::trashcan::{self, Dispose};
 use allocator_api2::alloc::{AllocError, Allocator, handle_alloc_error};
 use core::alloc::Layout;
 use core::mem::{self, ManuallyDrop};
 use core::ptr::{self, NonNull};
 
 /// Meta bit: the object's destruction may be queued, because everything in it is `'static`.
-pub(super) const DEFERRABLE: u32 = 1 << 0;
+pub(crate) const DEFERRABLE: u32 = 1 << 0;
+
+/// What stands in front of a value: the counts of one thread, or the atomic ones.
+pub(crate) trait ObjectHeader {
+    /// A header with one reference.
+    fn new(meta: u32) -> Self;
+
+    /// The owner's bits.
+    fn meta(&self) -> u32;
+
+    /// The object is about to be freed: gives back its share of the side header, if it has one.
+    ///
+    /// # Safety
+    ///
+    /// The object is dead; `alloc` can free the side header's memory.
+    unsafe fn release_side<A: Allocator>(&self, alloc: &A);
+}
+
+macro_rules! object_header {
+    ($header:ident) => {
+        impl ObjectHeader for $header {
+            #[inline]
+            fn new(meta: u32) -> Self {
+                $header::new(meta)
+            }
+
+            #[inline]
+            fn meta(&self) -> u32 {
+                $header::meta(self)
+            }
+
+            #[inline]
+            unsafe fn release_side<A: Allocator>(&self, alloc: &A) {
+                // SAFETY: the caller's promise is the same.
+                unsafe { $header::release_side(self, alloc) }
+            }
+        }
+    };
+}
+
+object_header!(Header);
+#[cfg(target_has_atomic = "64")]
+object_header!(SharedHeader);
 
 /// ```text
 ///  byte  0          8
@@ -17,17 +62,30 @@ pub(super) const DEFERRABLE: u32 = 1 << 0;
 ///        └──────────┴─────── ─ ─ ─┘
 /// ```
 #[repr(C)]
-pub(super) struct Object<T: ?Sized> {
-    header: Header,
+pub(crate) struct Object<H, T: ?Sized> {
+    header: H,
     value: T,
 }
 
-const _: () = assert!(size_of::<Object<u64>>() == 8 + 8 && size_of::<Object<()>>() == 8);
-const _: () = assert!(size_of::<Object<[u8; 3]>>() == 16 && align_of::<Object<[u8; 3]>>() == 8);
+#[cfg(all(target_has_atomic = "64", not(loom)))]
+impl<T> Object<SharedHeader, T> {
+    /// An object that needs no allocation and is never destroyed.
+    pub(crate) const fn new_immortal(value: T) -> Self {
+        Object { header: SharedHeader::new_immortal(0), value }
+    }
+
+    pub(crate) const fn value(&self) -> &T {
+        &self.value
+    }
+}
+
+const _: () = assert!(size_of::<Object<Header, u64>>() == 8 + 8 && size_of::<Object<Header, ()>>() == 8);
+const _: () =
+    assert!(size_of::<Object<Header, [u8; 3]>>() == 16 && align_of::<Object<Header, [u8; 3]>>() == 8);
 
 /// Bytes from the object's start to a value of this alignment.
-const fn value_offset(align: usize) -> usize {
-    size_of::<Header>().next_multiple_of(align)
+const fn value_offset<H>(align: usize) -> usize {
+    size_of::<H>().next_multiple_of(align)
 }
 
 /// A pointer to an object that has or had a value.
@@ -36,23 +94,23 @@ const fn value_offset(align: usize) -> usize {
 ///
 /// 1. It is the address of memory that was allocated with [`Object::layout`]'s layout and holds a header at its front.
 ///    Whether it is still allocated, and has a value, is known to the owner of the pointer: an `Rc` has both.
-pub(super) struct ObjectPtr<T: ?Sized>(NonNull<Object<T>>);
+pub(crate) struct ObjectPtr<H, T: ?Sized>(NonNull<Object<H, T>>);
 
-impl<T: ?Sized> Clone for ObjectPtr<T> {
+impl<H, T: ?Sized> Clone for ObjectPtr<H, T> {
     #[inline]
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T: ?Sized> Copy for ObjectPtr<T> {}
+impl<H, T: ?Sized> Copy for ObjectPtr<H, T> {}
 
-impl<T: ?Sized> ObjectPtr<T> {
+impl<H: ObjectHeader, T: ?Sized> ObjectPtr<H, T> {
     /// # Safety
     ///
     /// The object is allocated, and not freed before the reference's last use.
     #[inline]
-    pub(super) unsafe fn header<'a>(self) -> &'a Header {
+    pub(crate) unsafe fn header<'a>(self) -> &'a H {
         // SAFETY: allocated by the caller's promise; headers are only ever shared.
         unsafe { &(*self.0.as_ptr()).header }
     }
@@ -63,7 +121,7 @@ impl<T: ?Sized> ObjectPtr<T> {
     ///
     /// The object is allocated.
     #[inline]
-    pub(super) unsafe fn value(self) -> NonNull<T> {
+    pub(crate) unsafe fn value(self) -> NonNull<T> {
         // SAFETY: in bounds of the object by the caller's promise; no reference is made.
         let value = unsafe { &raw mut (*self.0.as_ptr()).value };
         // SAFETY: it lies inside an object, so it is not null.
@@ -76,18 +134,18 @@ impl<T: ?Sized> ObjectPtr<T> {
     ///
     /// `value` came from [`ObjectPtr::value`] of an object that is alive, perhaps unsized or cast since, with its provenance.
     #[inline]
-    pub(super) unsafe fn from_value(value: *const T) -> ObjectPtr<T> {
+    pub(crate) unsafe fn from_value(value: *const T) -> ObjectPtr<H, T> {
         // SAFETY: it points to the value of a live object.
         let align = align_of_val(unsafe { &*value });
         // SAFETY: the value lies this far behind the start of its object, which the provenance covers.
-        let object = unsafe { value.byte_sub(value_offset(align)) };
+        let object = unsafe { value.byte_sub(value_offset::<H>(align)) };
         // SAFETY: the start of an object is not null.
-        ObjectPtr(unsafe { NonNull::new_unchecked(object as *mut Object<T>) })
+        ObjectPtr(unsafe { NonNull::new_unchecked(object as *mut Object<H, T>) })
     }
 
     /// The address, for comparing.
     #[inline]
-    pub(super) fn address(self) -> *const () {
+    pub(crate) fn address(self) -> *const () {
         self.0.as_ptr().cast_const().cast()
     }
 
@@ -97,16 +155,22 @@ impl<T: ?Sized> ObjectPtr<T> {
     ///
     /// The object is allocated with `alloc` or an allocator that it can stand for, has a value, and is the caller's to free.
     #[inline]
-    pub(super) unsafe fn into_storage<A: Allocator>(self, alloc: A) -> Storage<A> {
+    pub(crate) unsafe fn into_storage<A: Allocator>(self, alloc: A) -> Storage<H, A> {
         // SAFETY: the object has its value by the caller's promise.
         let layout = Layout::for_value(unsafe { self.0.as_ref() });
         Storage { memory: self.0.cast(), layout, alloc }
     }
 }
 
-impl<T> ObjectPtr<T> {
+impl<H, T> ObjectPtr<H, T> {
+    /// An object that was not allocated; its value is never written.
+    #[cfg(all(target_has_atomic = "64", not(loom)))]
+    pub(crate) const fn from_static(object: &'static Object<H, T>) -> ObjectPtr<H, T> {
+        ObjectPtr(NonNull::from_ref(object))
+    }
+
     /// Where no object is: for a `Weak` that never had one.
-    pub(super) const fn dangling() -> ObjectPtr<T> {
+    pub(crate) const fn dangling() -> ObjectPtr<H, T> {
         ObjectPtr(NonNull::dangling())
     }
 }
@@ -118,27 +182,27 @@ impl<T> ObjectPtr<T> {
 ///
 /// 1. `memory` was allocated with `layout` by `alloc`, or an allocator it can stand for, and is this value's to free.
 /// 2. It starts with a header, whose side header, if any, came from the same allocator.
-pub(super) struct Storage<A: Allocator> {
-    memory: NonNull<Header>,
+pub(crate) struct Storage<H: ObjectHeader, A: Allocator> {
+    memory: NonNull<H>,
     layout: Layout,
     alloc: A,
 }
 
-impl<A: Allocator> Storage<A> {
+impl<H: ObjectHeader, A: Allocator> Storage<H, A> {
     /// Memory for a value of this layout, with a header that counts one reference.
     #[inline]
-    fn try_for_layout(value: Layout, meta: u32, alloc: A) -> Result<Storage<A>, AllocError> {
-        let (layout, _) = Layout::new::<Header>().extend(value).map_err(|_| AllocError)?;
+    fn try_for_layout(value: Layout, meta: u32, alloc: A) -> Result<Storage<H, A>, AllocError> {
+        let (layout, _) = Layout::new::<H>().extend(value).map_err(|_| AllocError)?;
         let layout = layout.pad_to_align();
-        let memory = alloc.allocate(layout)?.cast::<Header>();
+        let memory = alloc.allocate(layout)?.cast::<H>();
         // SAFETY: freshly allocated, and the layout begins with a header.
-        unsafe { memory.write(Header::new(meta)) };
+        unsafe { memory.write(H::new(meta)) };
         Ok(Storage { memory, layout, alloc })
     }
 
     /// Memory for a `T`.
     #[inline]
-    pub(super) fn try_new<T>(meta: u32, alloc: A) -> Result<Storage<A>, AllocError> {
+    pub(crate) fn try_new<T>(meta: u32, alloc: A) -> Result<Storage<H, A>, AllocError> {
         Storage::try_for_layout(Layout::new::<T>(), meta, alloc)
     }
 
@@ -148,10 +212,10 @@ impl<A: Allocator> Storage<A> {
     ///
     /// Through [`handle_alloc_error`] if there is no memory.
     #[inline]
-    pub(super) fn new<T>(meta: u32, alloc: A) -> Storage<A> {
+    pub(crate) fn new<T>(meta: u32, alloc: A) -> Storage<H, A> {
         match Storage::try_new::<T>(meta, alloc) {
             Ok(storage) => storage,
-            Err(AllocError) => handle_alloc_error(Layout::new::<Object<T>>()),
+            Err(AllocError) => handle_alloc_error(Layout::new::<Object<H, T>>()),
         }
     }
 
@@ -160,7 +224,7 @@ impl<A: Allocator> Storage<A> {
     /// # Panics
     ///
     /// Through [`handle_alloc_error`] if there is no memory, and if so many values cannot be in memory.
-    pub(super) fn for_slice<T>(len: usize, meta: u32, alloc: A) -> Storage<A> {
+    pub(crate) fn for_slice<T>(len: usize, meta: u32, alloc: A) -> Storage<H, A> {
         let value = Layout::array::<T>(len).expect("a slice in memory is smaller than the address space");
         match Storage::try_for_layout(value, meta, alloc) {
             Ok(storage) => storage,
@@ -169,13 +233,13 @@ impl<A: Allocator> Storage<A> {
     }
 
     #[inline]
-    pub(super) fn header(&self) -> &Header {
+    pub(crate) fn header(&self) -> &H {
         // SAFETY: invariant 2.
         unsafe { self.memory.as_ref() }
     }
 
     #[inline]
-    pub(super) fn alloc(&self) -> &A {
+    pub(crate) fn alloc(&self) -> &A {
         &self.alloc
     }
 
@@ -185,8 +249,8 @@ impl<A: Allocator> Storage<A> {
     ///
     /// The memory was allocated for a `T`.
     #[inline]
-    pub(super) unsafe fn object<T>(&self) -> ObjectPtr<T> {
-        debug_assert!(self.layout == Layout::new::<Object<T>>());
+    pub(crate) unsafe fn object<T>(&self) -> ObjectPtr<H, T> {
+        debug_assert!(self.layout == Layout::new::<Object<H, T>>());
         ObjectPtr(self.memory.cast())
     }
 
@@ -196,7 +260,7 @@ impl<A: Allocator> Storage<A> {
     ///
     /// The memory was allocated for a `T`.
     #[inline]
-    pub(super) unsafe fn init<T>(self, value: T) -> (ObjectPtr<T>, A) {
+    pub(crate) unsafe fn init<T>(self, value: T) -> (ObjectPtr<H, T>, A) {
         // SAFETY: the caller's promise is the same.
         let object = unsafe { self.object::<T>() };
         // SAFETY: allocated for a `T`, so that one fits behind the header.
@@ -211,9 +275,9 @@ impl<A: Allocator> Storage<A> {
     /// # Safety
     ///
     /// The memory is [`Storage::for_slice`] of `values.len()`, and the caller forgets the values.
-    pub(super) unsafe fn init_slice<T>(self, values: &[T]) -> (ObjectPtr<[T]>, A) {
+    pub(crate) unsafe fn init_slice<T>(self, values: &[T]) -> (ObjectPtr<H, [T]>, A) {
         let slice = ptr::slice_from_raw_parts_mut(self.memory.as_ptr().cast::<T>(), values.len());
-        let object = slice as *mut Object<[T]>;
+        let object = slice as *mut Object<H, [T]>;
         // SAFETY: the memory has room for this many values behind the header.
         let place = unsafe { &raw mut (*object).value };
         // SAFETY: as above; fresh memory cannot overlap a slice that exists.
@@ -231,7 +295,7 @@ impl<A: Allocator> Storage<A> {
     }
 }
 
-impl<A: Allocator> Drop for Storage<A> {
+impl<H: ObjectHeader, A: Allocator> Drop for Storage<H, A> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: invariant 2.
@@ -241,26 +305,26 @@ impl<A: Allocator> Drop for Storage<A> {
     }
 }
 
-impl ObjectPtr<[u8]> {
+impl<H> ObjectPtr<H, [u8]> {
     /// The same object as a `str`.
     ///
     /// # Safety
     ///
     /// The bytes are UTF-8.
-    pub(super) unsafe fn into_str(self) -> ObjectPtr<str> {
+    pub(crate) unsafe fn into_str(self) -> ObjectPtr<H, str> {
         // SAFETY: only the type changes.
-        ObjectPtr(unsafe { NonNull::new_unchecked(self.0.as_ptr() as *mut Object<str>) })
+        ObjectPtr(unsafe { NonNull::new_unchecked(self.0.as_ptr() as *mut Object<H, str>) })
     }
 }
 
 /// An object without references, on its way through the trashcan.
-pub(super) struct Dead<T: ?Sized, A: Allocator> {
-    pub(super) object: ObjectPtr<T>,
-    pub(super) alloc: A,
+pub(crate) struct Dead<H: ObjectHeader, T: ?Sized, A: Allocator> {
+    pub(crate) object: ObjectPtr<H, T>,
+    pub(crate) alloc: A,
 }
 
-// SAFETY: the header says deferrable only if the value and the allocator are `'static` (invariant 3 of `Rc`).
-unsafe impl<T: ?Sized, A: Allocator> Dispose for Dead<T, A> {
+// SAFETY: the header says deferrable only if the value and the allocator are `'static` (invariant 3 of `Rc` and of `Arc`).
+unsafe impl<H: ObjectHeader, T: ?Sized, A: Allocator> Dispose for Dead<H, T, A> {
     #[inline]
     fn is_deferrable(&self) -> bool {
         // SAFETY: a dead object is still allocated.
@@ -279,4 +343,37 @@ unsafe impl<T: ?Sized, A: Allocator> Dispose for Dead<T, A> {
         }
         drop(storage);
     }
+}
+
+impl<H: ObjectHeader, T: ?Sized, A: Allocator> Dead<H, T, A> {
+    /// Destroys the object, at bounded depth if it is deferrable.
+    ///
+    /// # Safety
+    ///
+    /// The last reference is gone, and the object and its allocator are the caller's to destroy.
+    #[inline]
+    pub(crate) unsafe fn destroy(self) {
+        if mem::needs_drop::<T>() {
+            // SAFETY: the caller's promise.
+            unsafe { trashcan::dispose(self) }
+        } else {
+            // SAFETY: the caller's promise. Nothing can nest, so the depth need not be known.
+            unsafe { self.dispose() }
+        }
+    }
+}
+
+/// Moves the value out and frees the object.
+///
+/// # Safety
+///
+/// The object is dead, it has its value, and it is the caller's to free with `alloc`.
+#[inline]
+pub(crate) unsafe fn move_out<H: ObjectHeader, T, A: Allocator>(object: ObjectPtr<H, T>, alloc: A) -> T {
+    // SAFETY: the caller's promise.
+    let _storage = unsafe { object.into_storage(alloc) };
+    // SAFETY: the object is freed when `_storage` goes.
+    let value = unsafe { object.value() };
+    // SAFETY: it has its value, which nobody reads again.
+    unsafe { value.read() }
 }

@@ -1,0 +1,229 @@
+//! The side header of an object that threads share.
+#![allow(unsafe_code, reason = "a side header is reached through raw pointers and frees itself")]
+
+use crate::primitive::{AtomicU32, Ordering, fence, wait};
+use allocator_api2::alloc::{AllocError, Allocator};
+use core::alloc::Layout;
+use core::ptr::{self, NonNull};
+
+/// The part of a shared object that its weak references share: the atomic twin of [`Side`](super::Side).
+///
+/// # The protocol
+///
+/// * *Upgrade against the last drop.* Both are one read-modify-write of `count`. An upgrade takes it from n > 0 to n + 1, never from
+///   zero; the drop that takes it from 1 to 0 destroys the object. Whichever comes first in the order of modifications wins.
+/// * *`get_mut` against downgrade and upgrade.* With one strong reference and no weak one nobody else can make either, but the two
+///   numbers cannot be read at once. `get_mut` therefore locks `weak` at 1, so that no weak reference exists and none can be made,
+///   reads `count`, and unlocks. A downgrade that meets the lock waits for that one load.
+/// * *Saturation.* From 2^31 on a number stands still: whoever meets it there raises it by 2^30 and counts no more. Threads that had
+///   looked before may still add or subtract; it would take 2^30 of them to leave the range.
+///
+/// # Invariants
+///
+/// 1. `weak` is the number of weak references, plus one share of the object until it dies or detaches; the memory is freed by
+///    whoever takes it to zero. Once saturated it is never freed.
+/// 2. The address is a multiple of 16.
+#[repr(C, align(16))]
+pub(crate) struct SharedSide {
+    count: AtomicU32,
+    weak: AtomicU32,
+    meta: AtomicU32,
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<SharedSide>() == 16 && align_of::<SharedSide>() == 16);
+
+const FULL: u32 = 1 << 31;
+const SATURATED: u32 = 3 << 30;
+const LOCKED: u32 = u32::MAX;
+
+impl SharedSide {
+    /// Allocates a side header with the object's share as its only one.
+    pub(super) fn allocate<A: Allocator>(meta: u32, alloc: &A) -> Result<NonNull<SharedSide>, AllocError> {
+        let side = alloc.allocate(Layout::new::<SharedSide>())?.cast::<SharedSide>();
+        let first =
+            SharedSide { count: AtomicU32::new(0), weak: AtomicU32::new(1), meta: AtomicU32::new(meta) };
+        // SAFETY: the allocator just returned memory for this layout, which nobody else knows.
+        unsafe { side.write(first) };
+        Ok(side)
+    }
+
+    /// The number of strong references; `u32::MAX` for an immortal object.
+    pub(crate) fn count(&self) -> u32 {
+        // Relaxed: a number that is old when it is returned, and orders nothing.
+        let count = self.count.load(Ordering::Relaxed);
+        if count >= FULL { u32::MAX } else { count }
+    }
+
+    /// The number of weak references, not counting the object's own share; `u32::MAX` once it has saturated.
+    pub(crate) fn weak_count(&self) -> u32 {
+        // Relaxed: as in `count`.
+        match self.weak.load(Ordering::Relaxed) {
+            LOCKED => 0, // The lock is only taken where there is none.
+            weak if weak >= FULL => u32::MAX,
+            weak => weak - 1,
+        }
+    }
+
+    /// Sets the count of an object that no other thread knows yet, or that is the caller's alone.
+    ///
+    /// Release: pairs with the Acquire of [`upgrade`](SharedSide::upgrade), for constructors that publish a weak reference
+    /// before the value.
+    pub(crate) fn set_count(&self, count: u32) {
+        self.count.store(if count >= FULL { SATURATED } else { count }, Ordering::Release);
+    }
+
+    pub(super) fn meta(&self) -> u32 {
+        // Relaxed: written only by the object's single owner, and read by that one or by its successors, who are ordered after
+        // it by the counts.
+        self.meta.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_meta(&self, meta: u32) {
+        // Relaxed: see `meta`.
+        self.meta.store(meta, Ordering::Relaxed);
+    }
+
+    /// A count at which somebody has found `count`, 2^31 or more, is moved to where stragglers cannot bring it back. Stores once only.
+    #[cold]
+    fn saturate(&self, count: u32) {
+        if count < SATURATED - (1 << 29) {
+            self.immortalize();
+        }
+    }
+
+    pub(super) fn immortalize(&self) {
+        // Relaxed: nobody reads anything else because of it. Read-modify-write, so that a drop in flight comes before or after, and
+        // cannot bring an older count back.
+        self.count.fetch_or(SATURATED, Ordering::Relaxed);
+    }
+
+    /// One more strong reference; the caller owns one already.
+    pub(super) fn increment(&self) {
+        // Relaxed, both: the new reference is made from one that the caller owns, so it has seen all that it must.
+        let mut count = self.count.load(Ordering::Relaxed);
+        if count < FULL {
+            count = self.count.fetch_add(1, Ordering::Relaxed);
+        }
+        if count >= FULL {
+            self.saturate(count);
+        }
+    }
+
+    /// One strong reference less. `true`: it was the last one, and all that others did with theirs has happened before.
+    pub(super) fn decrement(&self) -> bool {
+        // Relaxed: immortality is final, and orders nothing.
+        if self.count.load(Ordering::Relaxed) >= FULL {
+            return false;
+        }
+        // Release: what this thread did with the object comes before what the last one does; pairs with the fence below.
+        let before = self.count.fetch_sub(1, Ordering::Release);
+        debug_assert!(before != 0, "a reference was dropped that had not been counted");
+        if before != 1 {
+            return false;
+        }
+        // Acquire: pairs with the Release of every earlier drop, here and (through the thread that outlined) in the header.
+        fence(Ordering::Acquire);
+        true
+    }
+
+    /// Takes a strong reference if the object is alive: returns `true`, and the caller owns one more reference to it.
+    #[inline]
+    #[must_use = "on `true` the caller owns a reference"]
+    pub(crate) fn upgrade(&self) -> bool {
+        // Relaxed: only a guess for the exchange.
+        let mut count = self.count.load(Ordering::Relaxed);
+        loop {
+            if count == 0 {
+                return false;
+            }
+            if count >= FULL {
+                self.saturate(count);
+                // Acquire: pairs with the Release in `set_count` and in the outlining exchange, for the value's contents.
+                fence(Ordering::Acquire);
+                return true;
+            }
+            // Acquire on success: pairs with the Release in `set_count`. Relaxed on failure: a better guess.
+            match self.count.compare_exchange_weak(count, count + 1, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => count = now,
+            }
+        }
+    }
+
+    /// Takes the count from one to zero, so that upgrades fail: `true` if the caller's reference was the only strong one.
+    pub(super) fn seize(&self) -> bool {
+        // Acquire: pairs with the Release of every earlier drop, whose use of the value is then over. Relaxed on failure: nothing
+        // is done with the value.
+        self.count.compare_exchange(1, 0, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Whether the caller's strong reference is the only reference at all.
+    pub(super) fn is_unique(&self) -> bool {
+        // Acquire: pairs with the Release in `release`: whoever let the last weak reference go has upgraded, if at all, before.
+        // Relaxed on failure: nothing is done with the value.
+        if self.weak.compare_exchange(1, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            return false;
+        }
+        // Acquire: pairs with the Release in `decrement`, whose use of the value is then over.
+        let unique = self.count.load(Ordering::Acquire) == 1;
+        // Release: pairs with the Acquire in `retain_locked`, so that a weak reference made next comes after the load above.
+        self.weak.store(1, Ordering::Release);
+        unique
+    }
+
+    /// Counts one more weak reference, for the owner of a weak one.
+    #[inline]
+    pub(crate) fn retain(&self) {
+        // Relaxed: as in `increment`. The lock is not held while there is a weak reference.
+        if self.weak.fetch_add(1, Ordering::Relaxed) >= FULL {
+            self.weak.store(SATURATED, Ordering::Relaxed); // Relaxed: final, and orders nothing.
+        }
+    }
+
+    /// Counts one more weak reference, for the owner of a strong one, who may meet the lock of [`is_unique`](SharedSide::is_unique).
+    pub(crate) fn retain_locked(&self) {
+        // Relaxed: only a guess for the exchange.
+        let mut weak = self.weak.load(Ordering::Relaxed);
+        loop {
+            if weak == LOCKED {
+                wait();
+                weak = self.weak.load(Ordering::Relaxed); // Relaxed: a guess.
+                continue;
+            }
+            let next = if weak >= FULL { SATURATED } else { weak + 1 };
+            // Acquire: pairs with the Release in `is_unique`. Relaxed on failure: a better guess.
+            match self.weak.compare_exchange_weak(weak, next, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => weak = now,
+            }
+        }
+    }
+
+    /// Gives back one share, and frees the side header if it was the last one.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns one share and does not use `this` again on its behalf; `alloc` can free the side header's memory.
+    #[inline]
+    pub(crate) unsafe fn release<A: Allocator>(this: NonNull<SharedSide>, alloc: &A) {
+        // SAFETY: the caller's share keeps the side header allocated (invariant 1) until it is subtracted. That another thread may
+        // free it between the subtraction and this reference's end is allowed for what is inside `UnsafeCell`s.
+        let weak = unsafe { &(*this.as_ptr()).weak };
+        // Relaxed: saturation is final.
+        if weak.load(Ordering::Relaxed) >= FULL {
+            return;
+        }
+        // Release: this thread's use of the side header comes before its memory is freed; pairs with the fence below, and with
+        // the Acquire in `is_unique`.
+        if weak.fetch_sub(1, Ordering::Release) != 1 {
+            return;
+        }
+        // Acquire: pairs with the Release of every other share that was given back.
+        fence(Ordering::Acquire);
+        // SAFETY: the last share is gone, so nobody else reaches it.
+        unsafe { ptr::drop_in_place(this.as_ptr()) };
+        // SAFETY: it was allocated with this layout in `allocate`, from an allocator that `alloc` can stand for.
+        unsafe { alloc.deallocate(this.cast(), Layout::new::<SharedSide>()) };
+    }
+}

@@ -1,0 +1,12 @@
+//! Traits that an `Arc` passes on to its value.
+
+use super::policy::Policy;
+use super::strong::Arc;
+use crate::forward::forward_to_value;
+use allocator_api2::alloc::Allocator;
+use core::cmp::Ordering;
+use core::error::Error;
+use core::fmt;
+use core::hash::{Hash, Hasher};
+
+forward_to_value!(Arc, P: Policy);
