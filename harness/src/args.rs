@@ -49,6 +49,27 @@ pub enum Command {
         /// The trace, plain or gzip; - is standard input.
         file: OsString,
     },
+    /// Tell what instances of Python classes cost, with and without slots, on every CPython version.
+    Slots {
+        /// A Python file, plain or gzip; - is standard input.
+        #[arg(required_unless_present = "attrs", conflicts_with = "attrs")]
+        file: Option<OsString>,
+        /// Attributes of a class, in the order they are set.
+        #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+        attrs: Vec<String>,
+        /// The name of that class.
+        #[arg(long, value_name = "NAME", default_value = "C", requires = "attrs")]
+        name: String,
+        /// That class has slots.
+        #[arg(long, requires = "attrs")]
+        slots: bool,
+        /// Instances of each class.
+        #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+        count: u64,
+        /// Versions such as 3.12, 3.13t or 3.11-i386; all of 64 bits if there is none.
+        #[arg(long, value_name = "V,...", value_delimiter = ',')]
+        python: Vec<String>,
+    },
     /// Rebuild a heap dump (PYHEAP 1 or 2) with real objects and collect it.
     Heap {
         /// The dump, plain or gzip; - is standard input.

@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use cpymem_slots::model::{ClassLayout, Target, TargetError};
 use serde::Serialize;
 
 use crate::args::{Args, Command, Options};
+use crate::classes::{self, Wish};
 use crate::error::InputError;
 use crate::input::Input;
 use crate::progress::Progress;
@@ -41,6 +43,7 @@ pub fn run(args: Args) -> ExitCode {
             Err(error) => (format!("cpymem: standard output: {error}"), BROKEN),
         },
         Err(Failure::Input(error)) => (error.to_string(), BROKEN),
+        Err(Failure::Python(error)) => (format!("cpymem: {error}"), USAGE),
         Err(Failure::Workload(name)) => {
             (format!("cpymem: there is no workload '{name}'; cpymem bench --list names them"), USAGE)
         }
@@ -52,6 +55,7 @@ pub fn run(args: Args) -> ExitCode {
 
 enum Failure {
     Input(InputError),
+    Python(TargetError),
     Workload(String),
 }
 
@@ -75,10 +79,26 @@ fn execute(args: &Args, progress: &Progress) -> Result<Outcome, Failure> {
             let record = rebuild::heap(&input, progress)?;
             Ok(outcome(&record, &record.checks, options))
         }
+        Some(Command::Slots { file, attrs, name, slots, count, python }) => {
+            let targets = python.iter().map(|label| known(label)).collect::<Result<_, _>>()?;
+            let wish = Wish { count: *count, targets };
+            let record = match file {
+                Some(file) => classes::of_file(&Input::from_arg(file, options.max_memory)?, &wish)?,
+                None => classes::of_attributes(name, attrs, *slots, &wish),
+            };
+            Ok(outcome(&record, &[], options))
+        }
         Some(Command::Bench { list: true, .. }) => Ok(Outcome { text: list(options), holds: true }),
         Some(Command::Bench { workloads, .. }) => bench(workloads, plan, options, progress),
         None => bench(&[], plan, options, progress),
     }
+}
+
+/// A version that the model knows.
+fn known(label: &str) -> Result<Target, Failure> {
+    let target: Target = label.parse().map_err(Failure::Python)?;
+    ClassLayout::object(target).map_err(Failure::Python)?;
+    Ok(target)
 }
 
 fn bench(names: &[String], plan: Plan, options: Options, progress: &Progress) -> Result<Outcome, Failure> {

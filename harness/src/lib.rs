@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod budget;
+pub mod classes;
 pub mod command;
 pub mod error;
 pub mod heap;
@@ -12,6 +13,7 @@ pub mod progress;
 pub mod pymalloc;
 pub mod rebuild;
 pub mod record;
+pub mod record_classes;
 pub mod replay;
 pub mod report;
 pub mod text;

@@ -57,8 +57,7 @@
 //! proportion to all its ancestors; an event looks through the ancestors for a slot of that name.
 //!
 //! # What it does not do
-//! Yet: model versions other than 3.11 to 3.13, builds other than x86-64 with the GIL, assignment to
-//! `__class__`, free lists, or advise on a layout. Its objects are not counted, collected or shared between
+//! Yet: the model has no free lists and no free-threaded 3.14 and later. Its objects are not counted, collected or shared between
 //! threads; they have no methods, descriptors or class attributes. An object that has fallen back to a table
 //! of its own is not served by inline caches.
 

@@ -8,26 +8,26 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tables::{Totals, Verdict, check_file, check_row};
 
-/// Checks a file of the bundled data, all of whose rows the model must know.
-fn agrees(name: &str, rows: u64) {
+/// Checks a file of the bundled data, of whose rows the model must know all but `unknown`.
+fn agrees(name: &str, rows: u64, unknown: u64) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let report = check_file(&folder.join(name), Some(&folder.join("hier_cases.json.gz"))).unwrap();
-    assert_eq!(report.totals, Totals { rows, mismatches: 0, unknown: 0 }, "{name}: {:#?}", report.shown);
+    assert_eq!(report.totals, Totals { rows, mismatches: 0, unknown }, "{name}: {:#?}", report.shown);
 }
 
 #[test]
 fn warm_instances_of_all_kinds() {
-    agrees("golden.jsonl.gz", 1307);
+    agrees("golden.jsonl.gz", 9651, 0);
 }
 
 #[test]
 fn instances_2_to_45_of_fresh_classes() {
-    agrees("seq.jsonl.gz", 376);
+    agrees("seq.jsonl.gz", 2265, 322);
 }
 
 #[test]
 fn random_class_hierarchies() {
-    agrees("hier_golden.jsonl.gz", 3000);
+    agrees("hier_golden.jsonl.gz", 18_000, 0);
 }
 
 /// The full tables, of which the bundled ones are an extract, lie where `CPYMEM_DATA_SLOTS` says.
@@ -87,7 +87,7 @@ fn altered_sequences_are_mismatches() {
 
 #[test]
 fn unknown_kinds_and_versions_are_counted() {
-    for (key, value) in [("k", "dict_new"), ("v", "3.14.1"), ("v", "3.13.0t"), ("v", "2.7.18"), ("v", "pypy")]
+    for (key, value) in [("k", "dict_new"), ("v", "3.16.1"), ("v", "3.12.0t"), ("v", "2.6.9"), ("v", "pypy")]
     {
         let mut row = golden();
         row[key] = json!(value);
@@ -135,7 +135,7 @@ fn altered_hierarchies_are_mismatches() {
     .unwrap();
     let check = |conflict: &str, basicsize: u64| {
         let row = json!({
-            "c": 0, "v": ["3.13.0", "3.14.0"], "gs": [40, null], "req": {"40": 1},
+            "c": 0, "v": ["3.13.0", "3.16.0"], "gs": [40, null], "req": {"40": 1},
             "t": [[24, 0, 0, 0], [basicsize, 0, 0, 0], conflict],
         });
         std::fs::write(&table, row.to_string()).unwrap();

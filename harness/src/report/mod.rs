@@ -1,5 +1,6 @@
 //! Records as text for people. Nothing is measured here.
 
+mod classes;
 mod heap;
 mod life_cycle;
 mod profiles;
@@ -10,6 +11,8 @@ mod verdict;
 use std::fmt::Write;
 
 use crate::record::{Check, HeapRecord, MainRecord, ProfilesRecord, ReplayRecord};
+
+use crate::record_classes::ClassesRecord;
 
 pub use style::Style;
 
@@ -34,6 +37,12 @@ impl Report for HeapRecord {
 impl Report for ProfilesRecord {
     fn report(&self, style: &Style) -> String {
         profiles::report(self, style)
+    }
+}
+
+impl Report for ClassesRecord {
+    fn report(&self, style: &Style) -> String {
+        classes::report(self, style)
     }
 }
 

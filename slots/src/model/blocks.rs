@@ -1,42 +1,94 @@
 //! What a request for memory really takes from the process.
 
-use super::abi::WORD;
+use super::abi::Allocator;
 
 /// pymalloc serves requests up to this size (`SMALL_REQUEST_THRESHOLD`,
 /// `Include/internal/pycore_obmalloc.h`).
 const SMALL_REQUEST: u64 = 512;
-/// Block sizes are multiples of this (`ALIGNMENT`, same file).
-const ALIGNMENT: u64 = 16;
-/// The smallest chunk of glibc's `malloc` (`MINSIZE`, `malloc/malloc.c`).
-const SMALLEST_CHUNK: u64 = 32;
 
-/// The pymalloc block that serves a request of `bytes`; `None` if it goes to `malloc`.
-///
-/// A request for nothing goes to `malloc`, too (`pymalloc_alloc`, `Objects/obmalloc.c`).
-pub(crate) fn block(bytes: u64) -> Option<u64> {
-    (1..=SMALL_REQUEST).contains(&bytes).then(|| bytes.next_multiple_of(ALIGNMENT))
+/// Words of the largest request for which mimalloc's classes go in steps of two words
+/// (`mi_bin`, `Objects/mimalloc/page-queue.c`).
+const EVEN_WORDS: u64 = 8;
+
+impl Allocator {
+    /// The pymalloc block or mimalloc class that serves a request of `bytes`; `None` if it goes to `malloc`.
+    ///
+    /// Of pymalloc a request for nothing goes to `malloc`, too (`pymalloc_alloc`, `Objects/obmalloc.c`).
+    pub(crate) fn block(self, bytes: u64) -> Option<u64> {
+        match self {
+            Allocator::Pymalloc { word, .. } => {
+                (1..=SMALL_REQUEST).contains(&bytes).then(|| bytes.next_multiple_of(2 * word))
+            }
+            Allocator::Mimalloc => Some(mimalloc_class(bytes)),
+        }
+    }
+
+    /// The glibc chunk that serves `malloc(bytes)`: a word of bookkeeping, then full 16 bytes, at least four
+    /// words (`request2size` and `MINSIZE`, `malloc/malloc.c`). WebAssembly's `malloc` is counted alike.
+    pub(crate) fn chunk(self, bytes: u64) -> u64 {
+        let word = match self {
+            Allocator::Pymalloc { word, .. } => word,
+            Allocator::Mimalloc => 8,
+        };
+        let with_header = bytes.saturating_add(word);
+        with_header.checked_next_multiple_of(16).unwrap_or(u64::MAX).max(4 * word)
+    }
+
+    /// Blocks of `block` bytes that a pool holds behind its header (`POOL_OVERHEAD`,
+    /// `Include/internal/pycore_obmalloc.h`); `None` if there are no pools.
+    pub(crate) fn blocks_per_pool(self, block: u64) -> Option<u64> {
+        let Allocator::Pymalloc { word, pool, .. } = self else { return None };
+        let header = if word == 8 { 48 } else { 32 };
+        Some((pool - header) / block.max(1))
+    }
 }
 
-/// The glibc chunk that serves `malloc(bytes)`: a word of bookkeeping, then full 16 bytes
-/// (`request2size`, `malloc/malloc.c`).
-pub(crate) fn chunk(bytes: u64) -> u64 {
-    let with_header = bytes.saturating_add(WORD);
-    with_header.checked_next_multiple_of(16).unwrap_or(u64::MAX).max(SMALLEST_CHUNK)
+/// Two-word steps up to eight words, then four classes for each doubling.
+fn mimalloc_class(bytes: u64) -> u64 {
+    let words = bytes.div_ceil(8).max(1);
+    if words == 1 {
+        return 8;
+    }
+    if words <= EVEN_WORDS {
+        return words.next_multiple_of(2) * 8;
+    }
+    let quarter = 1u64 << ((words - 1).ilog2() - 2);
+    words.div_ceil(quarter).saturating_mul(quarter).saturating_mul(8)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const WIDE: Allocator = Allocator::Pymalloc { word: 8, pool: 16 << 10, arena: 1 << 20 };
+    const NARROW: Allocator = Allocator::Pymalloc { word: 4, pool: 4 << 10, arena: 256 << 10 };
+
     #[test]
-    fn blocks_come_in_steps_of_sixteen_up_to_512() {
-        assert_eq!([1, 16, 17, 48, 56, 512].map(block), [16, 16, 32, 48, 64, 512].map(Some));
-        assert_eq!([0, 513, u64::MAX].map(block), [None; 3]);
+    fn blocks_come_in_steps_of_two_words_up_to_512() {
+        assert_eq!([1, 16, 17, 48, 56, 512].map(|n| WIDE.block(n)), [16, 16, 32, 48, 64, 512].map(Some));
+        assert_eq!([1, 9, 512].map(|n| NARROW.block(n)), [8, 16, 512].map(Some));
+        assert_eq!([0, 513, u64::MAX].map(|n| WIDE.block(n)), [None; 3]);
+    }
+
+    #[test]
+    fn pools_hold_what_fits_behind_their_header() {
+        assert_eq!([16, 48, 512].map(|block| WIDE.blocks_per_pool(block)), [1021, 340, 31].map(Some));
+        assert_eq!([8, 48].map(|block| NARROW.blocks_per_pool(block)), [508, 84].map(Some));
+        assert_eq!(Allocator::Mimalloc.blocks_per_pool(16), None);
+    }
+
+    #[test]
+    fn mimalloc_has_four_classes_for_each_doubling() {
+        let classes = [1, 8, 9, 17, 64, 65, 81, 97, 113, 129, 161, 193, 225, 257, 1793];
+        let expected = [8, 8, 16, 32, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 2048];
+        assert_eq!(classes.map(mimalloc_class), expected);
+        assert!(mimalloc_class(u64::MAX) >= u64::MAX - 7);
     }
 
     #[test]
     fn chunks_carry_a_word_and_never_overflow() {
-        assert_eq!([0, 1, 24, 25, 513, 1520].map(chunk), [32, 32, 32, 48, 528, 1536]);
-        assert_eq!(chunk(u64::MAX), u64::MAX);
+        assert_eq!([0, 1, 24, 25, 513, 1520].map(|n| WIDE.chunk(n)), [32, 32, 32, 48, 528, 1536]);
+        assert_eq!(NARROW.chunk(0), 16);
+        assert_eq!(WIDE.chunk(u64::MAX), u64::MAX);
     }
 }

@@ -1,11 +1,12 @@
 //! A class at run time: its layout and the names its instances share.
 
 use core::cell::RefCell;
+use std::rc::Rc;
 
 use super::footprint::Footprint;
 use super::instance::{Instance, InstanceError};
-use super::keys::SharedKeys;
 use super::layout::ClassLayout;
+use super::shared_keys::{Holder, SharedKeys};
 
 /// A class whose instances are made and filled one after the other.
 ///
@@ -30,16 +31,38 @@ use super::layout::ClassLayout;
 #[derive(Debug)]
 pub struct Class {
     pub(crate) layout: ClassLayout,
-    /// `ht_cached_keys`: only classes with a managed dict have them.
-    pub(crate) keys: Option<RefCell<SharedKeys>>,
+    /// `ht_cached_keys`: none if instances have nothing to share, or have lost it.
+    pub(crate) keys: RefCell<Option<Holder>>,
 }
 
 impl Class {
     /// A class of this layout that has no instances yet.
     pub fn new(layout: &ClassLayout) -> Class {
         let node = &layout.node;
-        let keys = node.managed_dict.then(|| RefCell::new(SharedKeys::new(node.abi)));
-        Class { layout: layout.clone(), keys }
+        let keys = node.shares_keys().then(|| Rc::new(RefCell::new(SharedKeys::new(node.abi))));
+        Class { layout: layout.clone(), keys: RefCell::new(keys) }
+    }
+
+    /// A class whose own methods assign these attributes to `self`, in any order: 3.14 and later share their
+    /// names from the start, whether they are ever assigned or not. Elsewhere as [`Class::new`].
+    ///
+    /// Attributes assigned in methods of base classes, or by the `__init__` that `dataclass` writes, are not
+    /// among them.
+    pub fn with_static_attributes<S: AsRef<str>>(layout: &ClassLayout, names: &[S]) -> Class {
+        let class = Class::new(layout);
+        if layout.node.abi.static_attributes
+            && let Some(keys) = class.shared_keys()
+        {
+            let mut names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+            names.sort_unstable();
+            keys.borrow_mut().fill(names);
+        }
+        class
+    }
+
+    /// The names that its instances share, if they do.
+    pub(crate) fn shared_keys(&self) -> Option<Holder> {
+        self.keys.borrow().clone()
     }
 
     /// Its layout.
@@ -49,14 +72,53 @@ impl Class {
 
     /// A new instance; of a class derived from `tuple`, `int` or `str`: an empty one, or 0.
     pub fn instance(&self) -> Instance<'_> {
-        let zero_has_a_digit = u32::from(self.layout.root() == super::Builtin::Int);
-        Instance::new(self, zero_has_a_digit)
+        let is_int = self.layout.root() == super::Builtin::Int;
+        Instance::new(self, u32::from(is_int && self.layout.node.abi.zero_has_a_digit))
     }
 
     /// A new instance with `items` items: elements of a `tuple`, digits of 30 bits of an `int` (0 has
     /// one), ASCII characters of a `str`. Other classes take no notice of the number.
     pub fn instance_with_items(&self, items: u32) -> Instance<'_> {
         Instance::new(self, items)
+    }
+}
+
+impl Class {
+    /// An instance with these attributes as `pickle.loads` makes it: each is set in its `__dict__`, which
+    /// stays.
+    ///
+    /// # Errors
+    /// As [`Instance::set`].
+    pub fn unpickled<S: AsRef<str>>(&self, names: &[S]) -> Result<Instance<'_>, InstanceError> {
+        let mut instance = self.instance();
+        for name in names.iter().map(AsRef::as_ref) {
+            match self.layout.slot(name) {
+                Some(_) => instance.set(name)?,
+                None => instance.set_item(name)?,
+            }
+        }
+        Ok(instance)
+    }
+
+    /// The cost of the next instance that gets these attributes in this order, once so many like it were made
+    /// that their number does not matter any more.
+    ///
+    /// # Errors
+    /// As [`Instance::set`].
+    pub fn steady<S: AsRef<str>>(&self, names: &[S]) -> Result<Footprint, InstanceError> {
+        let make = || {
+            let mut instance = self.instance();
+            names.iter().try_for_each(|name| instance.set(name.as_ref())).map(|()| instance)
+        };
+        make()?;
+        // Those in between bring no new names; each costs the shared keys one of their places.
+        let node = &self.layout.node;
+        if (node.inlines_values() || node.separates_values())
+            && let Some(keys) = self.shared_keys()
+        {
+            keys.borrow_mut().shrink_by(node.abi.shared_keys);
+        }
+        Ok(make()?.footprint())
     }
 }
 
@@ -82,16 +144,6 @@ impl ClassLayout {
         names: impl IntoIterator<Item = S>,
     ) -> Result<Footprint, InstanceError> {
         let names: Vec<S> = names.into_iter().collect();
-        let class = Class::new(self);
-        // Each instance before costs the shared keys one of their 30 places, until one is left.
-        let warm = if class.keys.is_some() { self.node.abi.shared_keys } else { 0 };
-        let make = || {
-            let mut instance = class.instance();
-            names.iter().try_for_each(|name| instance.set(name.as_ref())).map(|()| instance)
-        };
-        for _ in 0..warm {
-            make()?;
-        }
-        Ok(make()?.footprint())
+        Class::new(self).steady(&names)
     }
 }

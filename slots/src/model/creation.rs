@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::abi::{Abi, PRE_HEADER, ValuesHome, WORD, WeakrefHome};
+use super::abi::{Abi, InlineRule, Sharing, WeakrefHome};
 use super::layout::{Builtin, ClassLayout, Node};
 use super::layout_error::LayoutError;
 use super::mro;
@@ -10,16 +10,18 @@ use super::slot_names::{Room, SlotNames};
 use super::solid::best_base;
 use super::target::Target;
 
-/// Makes a class; `slots` is `None` where the class body has no `__slots__`.
+/// Makes a class; `slots` is `None` where the class body has no `__slots__`; `body` are the
+/// other names it defines.
 pub(crate) fn class<S: AsRef<str>>(
     name: &str,
     bases: &[&ClassLayout],
     slots: Option<&[S]>,
+    body: &[&str],
 ) -> Result<Arc<Node>, LayoutError> {
     let bases: Vec<&Arc<Node>> = bases.iter().map(|base| &base.node).collect();
     check_bases(&bases)?;
     let base = best_base(&bases)?;
-    let wishes = wishes(name, base, &bases, slots)?;
+    let wishes = wishes(name, base, &bases, slots, body)?;
     let ancestors = mro::ancestors(&bases)?;
     Ok(Arc::new(lay_out(name, base, wishes, ancestors)))
 }
@@ -47,15 +49,21 @@ fn wishes<S: AsRef<str>>(
     base: &Node,
     bases: &[&Arc<Node>],
     slots: Option<&[S]>,
+    body: &[&str],
 ) -> Result<Wishes, LayoutError> {
-    let room = Room { dict: base.dictoffset == 0, weakref: base.weakrefoffset == 0 && base.itemsize == 0 };
+    let abi = base.abi;
+    let weakref_fits = base.itemsize == 0 || (abi.slots_after_items && slots.is_some());
+    let room = Room { dict: base.dictoffset == 0, weakref: base.weakrefoffset == 0 && weakref_fits };
     let Some(listed) = slots else {
         return Ok(Wishes { slots: Vec::new(), dict: room.dict, weakref: room.weakref });
     };
-    if !listed.is_empty() && base.itemsize != 0 {
+    if !listed.is_empty() && base.itemsize != 0 && !abi.slots_after_items {
         return Err(LayoutError::NonemptySlots { base: base.name.to_string() });
     }
-    let SlotNames { named, mut dict, mut weakref } = SlotNames::read(name, listed, room, base.abi)?;
+    let SlotNames { named, mut dict, mut weakref } = SlotNames::read(name, listed, room, body, abi)?;
+    if !named.is_empty() && base.itemsize != 0 && base.root != Builtin::Tuple {
+        return Err(LayoutError::ArbitrarySlots { base: base.name.to_string() });
+    }
     // A secondary base that has them turns them on, too (`type_new_slots_bases`).
     for other in bases.iter().filter(|other| !other.is(base)) {
         dict |= room.dict && other.dictoffset != 0;
@@ -71,25 +79,26 @@ fn lay_out(name: &str, base: &Arc<Node>, wishes: Wishes, ancestors: Option<Box<[
     let mut end = base.basicsize;
     let mut word = || {
         let offset = end;
-        end += WORD;
+        end += abi.word;
         offset
     };
     let slots = wishes.slots.into_iter().map(|name| (name, word())).collect();
 
     let (mut dictoffset, mut weakrefoffset) = (base.dictoffset, base.weakrefoffset);
-    let manages = wishes.dict && (base.itemsize == 0 || abi.manages_variable);
+    let manages = wishes.dict && abi.manages_dict && (base.itemsize == 0 || abi.manages_variable);
     if wishes.dict && !manages {
-        word();
-        dictoffset = -(WORD as i64); // counted from the end of the items
+        let offset = word() as i64;
+        // Behind items it is counted from their end.
+        dictoffset = if base.itemsize == 0 { offset } else { -(abi.word as i64) };
     }
     if wishes.weakref {
         weakrefoffset = match abi.weakref {
             WeakrefHome::Word => word() as i64,
-            WeakrefHome::PreHeader => -((PRE_HEADER + abi.gc_head) as i64),
+            WeakrefHome::PreHeader => -((abi.pre_header() + abi.gc_head) as i64),
         };
     }
     if manages {
-        dictoffset = if abi.dictoffset_is_minus_one { -1 } else { -((end + abi.gc_head + WORD) as i64) };
+        dictoffset = if abi.dictoffset_is_minus_one { -1 } else { -((end + abi.gc_head + abi.word) as i64) };
     }
 
     let mut node = Node {
@@ -102,7 +111,11 @@ fn lay_out(name: &str, base: &Arc<Node>, wishes: Wishes, ancestors: Option<Box<[
         itemsize: base.itemsize,
         dictoffset,
         weakrefoffset,
-        gc: true,
+        gc: base.gc
+            || abi.always_collectable
+            || end > base.basicsize
+            // Measured: 2.7 does so for what derives from other built-in classes than object.
+            || (abi.int_is_fixed && base.root != Builtin::Object),
         managed_dict: base.managed_dict || manages,
         pre_header: base.pre_header || manages || (wishes.weakref && abi.weakref == WeakrefHome::PreHeader),
         slots,
@@ -121,9 +134,10 @@ pub(crate) fn builtin(builtin: Builtin, target: Target, abi: &'static Abi) -> Ar
         Builtin::Object => (abi.object, 0),
         Builtin::List => (abi.list, 0),
         Builtin::Dict => (abi.dict, 0),
+        Builtin::Int if abi.int_is_fixed => (abi.object + abi.word, 0),
         Builtin::Int => (abi.var_object, abi.int_digit),
-        Builtin::Tuple => (abi.tuple, WORD),
-        Builtin::Str => (abi.string, 0),
+        Builtin::Tuple => (abi.tuple, abi.word),
+        Builtin::Str => (abi.string, u64::from(abi.string_has_items)),
         Builtin::Exception => (abi.exception, 0),
     };
     let collectable = matches!(builtin, Builtin::List | Builtin::Dict | Builtin::Tuple | Builtin::Exception);
@@ -155,14 +169,25 @@ pub(crate) fn builtin(builtin: Builtin, target: Target, abi: &'static Abi) -> Ar
 impl Node {
     /// Whether attribute values lie at the end of the instance.
     pub(crate) fn inlines_values(&self) -> bool {
-        self.abi.values == ValuesHome::Inline
-            && self.managed_dict
-            && self.itemsize == 0
-            && self.basicsize == self.abi.object
+        let fits = match self.abi.inline {
+            InlineRule::Never => false,
+            InlineRule::BareObjects => self.basicsize == self.abi.object,
+            InlineRule::FixedSize => true,
+        };
+        fits && self.managed_dict && self.itemsize == 0
     }
 
     /// Whether `object.__new__` makes a block for attribute values.
     pub(crate) fn separates_values(&self) -> bool {
-        self.abi.values == ValuesHome::Separate && self.managed_dict && self.root == Builtin::Object
+        self.abi.separate_values && self.managed_dict && self.root == Builtin::Object
+    }
+
+    /// Whether instances keep their attributes under names that they share with the class.
+    pub(crate) fn shares_keys(&self) -> bool {
+        match self.abi.sharing {
+            Sharing::Never => false,
+            Sharing::InOrder => self.dictoffset != 0,
+            Sharing::AnyOrder => self.managed_dict,
+        }
     }
 }

@@ -135,7 +135,7 @@ impl ClassLayout {
     /// What CPython raises, or [`LayoutError::Unsupported`] for what is not modelled: a class without
     /// bases (name `object`), bases of different targets.
     pub fn new(name: &str, bases: &[&ClassLayout]) -> Result<ClassLayout, LayoutError> {
-        creation::class::<&str>(name, bases, None).map(|node| ClassLayout { node })
+        creation::class::<&str>(name, bases, None, &[]).map(|node| ClassLayout { node })
     }
 
     /// A class with `__slots__`, among which `__dict__` and `__weakref__` have their usual meaning.
@@ -147,7 +147,20 @@ impl ClassLayout {
         bases: &[&ClassLayout],
         slots: &[S],
     ) -> Result<ClassLayout, LayoutError> {
-        creation::class(name, bases, Some(slots)).map(|node| ClassLayout { node })
+        creation::class(name, bases, Some(slots), &[]).map(|node| ClassLayout { node })
+    }
+
+    /// A class with `__slots__` whose body defines other names, too: a slot of such a name is an error.
+    ///
+    /// # Errors
+    /// As [`ClassLayout::with_slots`].
+    pub fn with_slots_and_body<S: AsRef<str>>(
+        name: &str,
+        bases: &[&ClassLayout],
+        slots: &[S],
+        body: &[&str],
+    ) -> Result<ClassLayout, LayoutError> {
+        creation::class(name, bases, Some(slots), body).map(|node| ClassLayout { node })
     }
 
     /// The name it was made with.
@@ -192,7 +205,7 @@ impl ClassLayout {
 
     /// Whether instances keep attribute values under names they share with the class, not in a dict each.
     pub fn shares_keys(&self) -> bool {
-        self.node.managed_dict
+        self.node.shares_keys()
     }
 
     /// Whether instances can be referenced weakly.
@@ -220,9 +233,28 @@ impl Node {
         core::ptr::eq(self, other) || (!self.heap && !other.heap && self.root == other.root)
     }
 
+    /// Whether an object of this class may become one of the other (`compatible_for_assignment`,
+    /// `Objects/typeobject.c`).
+    pub(crate) fn lays_out_like(&self, other: &Node) -> bool {
+        let numbers = |it: &Node| {
+            (it.basicsize, it.itemsize, it.dictoffset, it.weakrefoffset, it.heap, it.managed_dict, it.root)
+        };
+        let layers = |it: &Node| -> Vec<Vec<Arc<str>>> {
+            let mut layers = Vec::new();
+            let mut next = Some(it);
+            while let Some(class) = next {
+                layers.push(class.slots.iter().map(|(name, _)| name.clone()).collect());
+                next = class.base.as_deref();
+            }
+            layers.retain(|names: &Vec<Arc<str>>| !names.is_empty());
+            layers
+        };
+        self.is(other) || (self.heap && numbers(self) == numbers(other) && layers(self) == layers(other))
+    }
+
     /// Bytes in front of the object: pre-header and GC header.
     pub(crate) fn headers(&self) -> u64 {
-        let pre_header = if self.pre_header { super::abi::PRE_HEADER } else { 0 };
+        let pre_header = if self.pre_header { self.abi.pre_header() } else { 0 };
         pre_header + if self.gc { self.abi.gc_head } else { 0 }
     }
 }

@@ -2,6 +2,9 @@
 
 use core::fmt;
 
+use super::abi::Abi;
+use super::target::Target;
+
 /// A class statement that CPython refuses, or that the model cannot answer for.
 ///
 /// `Display` is CPython's own text, exception name included; only [`LayoutError::Unsupported`] speaks for
@@ -20,6 +23,11 @@ pub enum LayoutError {
     },
     /// Named slots on a base whose instances vary in size.
     NonemptySlots {
+        /// The base.
+        base: String,
+    },
+    /// Named slots on a base whose instances vary in size, other than `tuple` (3.15).
+    ArbitrarySlots {
         /// The base.
         base: String,
     },
@@ -65,6 +73,9 @@ impl fmt::Display for LayoutError {
             LayoutError::NonemptySlots { base } => {
                 write!(f, "TypeError: nonempty __slots__ not supported for subtype of '{base}'")
             }
+            LayoutError::ArbitrarySlots { base } => {
+                write!(f, "TypeError: arbitrary __slots__ not supported for subtype of '{base}'")
+            }
             LayoutError::NotIdentifier => f.write_str("TypeError: __slots__ must be identifiers"),
             LayoutError::ClassVariable { name } => {
                 write!(f, "ValueError: '{name}' in __slots__ conflicts with class variable")
@@ -76,6 +87,21 @@ impl fmt::Display for LayoutError {
                 bases.join(", ")
             ),
             LayoutError::Unsupported { what } => write!(f, "not modelled: {what}"),
+        }
+    }
+}
+
+impl LayoutError {
+    /// The text as the class statement of this version shows it: 2.7 puts words of its own before the text
+    /// that a call of `type` shows.
+    pub fn in_class_statement(&self, target: Target) -> String {
+        let text = self.to_string();
+        let prefix = Abi::of(target).map_or("", |abi| abi.statement_prefix);
+        match text.split_once(": ") {
+            Some((kind, what)) if !matches!(self, LayoutError::Unsupported { .. }) => {
+                format!("{kind}: {prefix}{what}")
+            }
+            _ => text,
         }
     }
 }

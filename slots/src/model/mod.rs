@@ -1,4 +1,4 @@
-//! What a Python instance costs, predicted: CPython 3.11, 3.12 and 3.13 on x86-64 with the GIL.
+//! What a Python instance costs, predicted: CPython 2.7 and 3.6 to 3.15, 64 and 32 bits, with and without the GIL.
 //!
 //! ```text
 //!   Target            version and build        a row of facts: sizes, where __dict__ and __weakref__ live
@@ -10,7 +10,8 @@
 //!
 //! The rules are those of CPython's sources, named where they stand; every number is compared with
 //! interpreters that were measured (`tests/data/README.md`). [`container`] has tuples, lists and dicts for
-//! comparison.
+//! comparison, [`value`] the numbers and texts that attributes refer to; [`advise`] says what another layout
+//! of a class would save.
 //!
 //! ```
 //! use cpymem_slots::model::{Class, ClassLayout, Target};
@@ -26,24 +27,31 @@
 //! ```
 
 mod abi;
+mod advise;
 mod blocks;
 mod class;
 pub mod container;
 mod creation;
+mod facts;
 mod footprint;
 mod instance;
 mod keys;
 mod layout;
 mod layout_error;
 mod mro;
+mod population;
+mod shared_keys;
 mod slot_names;
 mod solid;
 mod target;
+pub mod value;
 
+pub use advise::{Advice, ClassSpec, Cliff, Remedy, RemedyKind, advise};
 pub use class::Class;
 pub use footprint::Footprint;
 pub use instance::{Instance, InstanceError};
 pub use keys::Keys;
 pub use layout::{Builtin, ClassLayout};
 pub use layout_error::LayoutError;
+pub use population::Population;
 pub use target::{Arch, Build, PyVersion, Target, TargetError};

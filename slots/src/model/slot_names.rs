@@ -1,5 +1,6 @@
 //! The names in `__slots__`: which are allowed, what they become, in which order they lie.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::abi::Abi;
@@ -28,6 +29,7 @@ impl SlotNames {
         class: &str,
         listed: &[S],
         room: Room,
+        body: &[&str],
         abi: &Abi,
     ) -> Result<SlotNames, LayoutError> {
         let mut slots = SlotNames { named: Vec::new(), dict: false, weakref: false };
@@ -37,14 +39,18 @@ impl SlotNames {
                 "__dict__" if !room.dict || slots.dict => return Err(LayoutError::DictSlot),
                 "__dict__" => slots.dict = true,
                 "__weakref__" if !room.weakref || slots.weakref => {
-                    let names_itemsize = abi.weakref == super::abi::WeakrefHome::Word;
+                    let names_itemsize = abi.weakref_error_names_itemsize;
                     return Err(LayoutError::WeakrefSlot { names_itemsize });
                 }
                 "__weakref__" => slots.weakref = true,
                 _ => slots.named.push(mangle(class, name)),
             }
         }
-        if let Some(name) = slots.named.iter().find(|name| abi.class_variables.contains(&&***name)) {
+        let defined: HashSet<Arc<str>> = body.iter().map(|name| mangle(class, name)).collect();
+        let conflicts = |name: &Arc<str>| abi.class_variables.contains(&&**name) || defined.contains(name);
+        if abi.checks_class_variables
+            && let Some(name) = slots.named.iter().find(|name| conflicts(name))
+        {
             return Err(LayoutError::ClassVariable { name: name.to_string() });
         }
         slots.named.sort_unstable();
@@ -79,7 +85,7 @@ mod tests {
 
     fn read(class: &str, listed: &[&str]) -> Result<Vec<String>, LayoutError> {
         let abi = Abi::of("3.13".parse::<Target>().unwrap()).unwrap();
-        let slots = SlotNames::read(class, listed, Room { dict: true, weakref: true }, abi)?;
+        let slots = SlotNames::read(class, listed, Room { dict: true, weakref: true }, &[], abi)?;
         Ok(slots.named.iter().map(|name| name.to_string()).collect())
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::abi::{WORD, WeakrefHome};
+use super::abi::WeakrefHome;
 use super::layout::Node;
 use super::layout_error::LayoutError;
 
@@ -43,17 +43,19 @@ fn solid(class: &Arc<Node>) -> &Arc<Node> {
     class.solid.as_ref().unwrap_or(class)
 }
 
-/// Whether instances of `class` have fields that those of `base` lack. Up to 3.11 a `__weakref__` word at
-/// the end does not count (`extra_ivars` there, `shape_differs` later).
+/// Whether instances of `class` have fields that those of `base` lack. Up to 3.11 a word for `__weakref__`, and
+/// before it one for `__dict__`, at the end does not count (`extra_ivars` there, `shape_differs` later).
 fn adds_fields(class: &Node, base: &Node) -> bool {
+    let word = class.abi.word;
     let mut size = class.basicsize;
-    let own_weakref = class.heap
-        && class.abi.weakref == WeakrefHome::Word
-        && (class.itemsize, base.itemsize) == (0, 0)
-        && class.weakrefoffset != 0
-        && base.weakrefoffset == 0;
-    if own_weakref && class.weakrefoffset as u64 + WORD == size {
-        size -= WORD;
+    let at_end = |offset: i64, size: u64| offset > 0 && offset as u64 + word == size;
+    if class.heap && class.abi.weakref == WeakrefHome::Word && (class.itemsize, base.itemsize) == (0, 0) {
+        if base.weakrefoffset == 0 && at_end(class.weakrefoffset, size) {
+            size -= word;
+        }
+        if base.dictoffset == 0 && at_end(class.dictoffset, size) {
+            size -= word;
+        }
     }
     size != base.basicsize || class.itemsize != base.itemsize
 }

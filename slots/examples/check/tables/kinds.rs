@@ -38,7 +38,9 @@ pub(super) fn container(kind: &str, n: u32, target: Target) -> Option<Footprint>
         "tuple" => container::tuple(target, n),
         "list" => container::list_display(target, n),
         "list_app" => container::list_appended(target, n),
-        "dict_lit" | "dict_grow" | "dict_copy" => container::dict(target, n, Keys::Strings),
+        "dict_grow" => container::dict(target, n, Keys::Strings),
+        "dict_lit" => container::dict_display(target, n, Keys::Strings),
+        "dict_copy" => container::dict_copy(target, n, Keys::Strings),
         "dict_int" => container::dict(target, n, Keys::Any),
         "simplens" => container::simple_namespace(target, n),
         _ => return None,
@@ -74,10 +76,16 @@ impl Kind {
             "listsub_slots" => slotted(Builtin::List, target, &all)?,
             _ => return None,
         };
-        let class = Class::new(&layout);
+        let class = match kind {
+            // Their attributes are assigned elsewhere than in methods of the class itself.
+            "dict_shuf" | "dict_upd" | "dc" | "dc_frozen" => Class::new(&layout),
+            "dict_kw" => Class::with_static_attributes(&layout, &["__dict__"]),
+            _ => Class::with_static_attributes(&layout, &all),
+        };
+        // The instances made first were kept alive; forgotten here, they share their names for good.
         match kind {
             "dict_inter" => fill_in_turns(&class, &all),
-            "dict_shuf" => drop(filled(&class, &all)),
+            "dict_shuf" => std::mem::forget(filled(&class, &all)),
             _ => {}
         }
         Some(Kind { class, live: life(kind, n, all) })
@@ -91,6 +99,7 @@ fn fill_in_turns(class: &Class, names: &[String]) {
         one.set(name).expect("a class with a dict takes every name");
         other.set(name).expect("a class with a dict takes every name");
     }
+    std::mem::forget((one, other));
 }
 
 /// What an instance of the kind goes through.

@@ -9,9 +9,13 @@ use super::{Verdict, number, text};
 /// Whether CPython's free lists disturb what early instances request, of which the model knows nothing.
 ///
 /// A dict's own table of 8 places is parked there when the dict outgrows it: a dict without shared keys does so
-/// at its sixth name, one that loses them in the midst of 30 may. The dict of `**kw` comes from there.
-fn uses_free_lists(kind: &str, n: u32, class: &Class) -> bool {
-    let unshared = class.layout().has_dict() && !class.layout().shares_keys();
+/// at its sixth name, one that loses them in the midst of 30 may. The dict of `**kw` comes from there. Up to 3.10
+/// instances that are filled in turns, in other orders, or lose an attribute have no shared keys.
+fn uses_free_lists(kind: &str, n: u32, target: Target, class: &Class) -> bool {
+    let shared = class.layout().has_dict() && class.layout().shares_keys();
+    let in_order = (target.version.major, target.version.minor) < (3, 11);
+    let loses = in_order && ["dict_del", "dict_inter", "dict_shuf"].contains(&kind);
+    let unshared = class.layout().has_dict() && (!shared || loses);
     kind == "dict_kw" || (kind == "dict_shuf" && n >= 30) || (unshared && n >= 6)
 }
 
@@ -22,7 +26,7 @@ pub(super) fn check(row: &Value) -> Result<Verdict, String> {
     let measured = instances(row)?;
     let Ok(target) = text(row, "v")?.parse::<Target>() else { return Ok(Verdict::Unknown) };
     let Some(Kind { class, live }) = Kind::new(kind, n, target) else { return Ok(Verdict::Unknown) };
-    if uses_free_lists(kind, n, &class) {
+    if uses_free_lists(kind, n, target, &class) {
         return Ok(Verdict::Unknown);
     }
 

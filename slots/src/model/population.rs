@@ -1,0 +1,101 @@
+//! Many instances of a class together: blocks, pools and arenas.
+
+use super::abi::Allocator;
+use super::class::Class;
+use super::footprint::Footprint;
+use super::instance::InstanceError;
+
+/// Instances after which those that get the same attributes cost the same.
+const EARLY: u64 = 40;
+
+/// So many instances of a class, all alive, as the first objects in fresh pools.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Population {
+    /// How many.
+    pub count: u64,
+    /// Bytes they ask for.
+    pub requested_bytes: u64,
+    /// Bytes of blocks and chunks that serve them.
+    pub heap_bytes: u64,
+    /// Pools of pymalloc that their blocks fill; `None` of a free-threaded build.
+    pub pools: Option<u64>,
+    /// Bytes of these pools.
+    pub pool_bytes: Option<u64>,
+    /// The fewest arenas that hold the pools.
+    pub arenas: Option<u64>,
+    /// Bytes of libc's chunks.
+    pub libc_bytes: u64,
+}
+
+impl Class {
+    /// What the next `count` instances cost, each given these attributes in this order and all of them kept.
+    /// The first ones cost more: they have room for names to come.
+    ///
+    /// # Errors
+    /// As [`Instance::set`](super::Instance::set).
+    pub fn population<S: AsRef<str>>(&self, names: &[S], count: u64) -> Result<Population, InstanceError> {
+        let mut alive = Vec::new();
+        for _ in 0..count.min(EARLY) {
+            let mut instance = self.instance();
+            names.iter().try_for_each(|name| instance.set(name.as_ref()))?;
+            alive.push(instance);
+        }
+        let mut costs: Vec<(Footprint, u64)> =
+            alive.iter().map(|instance| (instance.footprint(), 1)).collect();
+        if let Some((_, times)) = costs.last_mut() {
+            *times += count - count.min(EARLY);
+        }
+        Ok(Population::of(&costs, count, self.layout().node.abi.allocator))
+    }
+}
+
+impl Population {
+    fn of(costs: &[(Footprint, u64)], count: u64, allocator: Allocator) -> Population {
+        let sum = |of: fn(&Footprint) -> u64| {
+            let each = costs.iter().map(|(cost, times)| of(cost).saturating_mul(*times));
+            each.fold(0, u64::saturating_add)
+        };
+        let mut blocks = std::collections::BTreeMap::<u64, u64>::new();
+        for (cost, times) in costs {
+            for (size, n) in cost.blocks() {
+                let all = blocks.entry(size).or_default();
+                *all = all.saturating_add(n.saturating_mul(*times));
+            }
+        }
+        let full = |(&size, &n): (&u64, &u64)| Some(n.div_ceil(allocator.blocks_per_pool(size)?));
+        let pools: Option<u64> = blocks.iter().map(full).sum();
+        let pools = if let Allocator::Pymalloc { .. } = allocator { pools } else { None };
+        let sizes = match allocator {
+            Allocator::Pymalloc { pool, arena, .. } => Some((pool, arena / pool)),
+            Allocator::Mimalloc => None,
+        };
+        Population {
+            count,
+            requested_bytes: sum(Footprint::requested_bytes),
+            heap_bytes: sum(Footprint::heap_bytes),
+            pools,
+            pool_bytes: pools.zip(sizes).map(|(pools, (pool, _))| pools.saturating_mul(pool)),
+            arenas: pools.zip(sizes).map(|(pools, (_, in_arena))| pools.div_ceil(in_arena)),
+            libc_bytes: sum(Footprint::libc_bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ClassLayout, Target};
+
+    #[test]
+    fn a_million_profiles_fill_their_pools() {
+        let names = ["name", "age", "api_token"];
+        let object = ClassLayout::object("3.13".parse::<Target>().unwrap()).unwrap();
+        let plain = Class::new(&ClassLayout::new("User", &[&object]).unwrap());
+        let it = plain.population(&names, 1_000_000).unwrap();
+        // 26 early ones ask for more than 96 bytes, and lie in pools of other sizes.
+        assert!(it.heap_bytes > 96_000_000 && it.heap_bytes < 96_010_000, "{it:?}");
+        assert_eq!(it.pools.unwrap().abs_diff(1_000_000_u64.div_ceil(170)), 15, "{it:?}");
+        assert_eq!(it.arenas, it.pools.map(|pools| pools.div_ceil(64)));
+        assert_eq!(plain.population(&names, 0).unwrap().heap_bytes, 0);
+    }
+}
