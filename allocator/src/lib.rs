@@ -21,6 +21,7 @@
 //! let heap = Heap::with_limit(1 << 20);
 //! let layout = Layout::new::<[u64; 6]>();
 //! let block = heap.alloc(layout).expect("48 bytes");
+//! // SAFETY: the block is of this heap and this layout, and nothing uses it any more.
 //! unsafe { heap.dealloc(block, layout) };
 //! println!("{}", heap.stats());
 //! assert_eq!(heap.stats().blocks_in_use(), 0);

@@ -61,10 +61,12 @@ impl Heap {
 
     /// Blocks sorted in and blocks that wait, once all threads are gone.
     fn all(&self) -> (usize, usize) {
+        // SAFETY: all threads are gone; loom checks that.
         let sorted = self.blocks.with(|blocks| unsafe { *blocks });
         let (mut waiting, mut first) = (0, self.handover.take());
         while first != 0 {
             waiting += 1;
+            // SAFETY: as above.
             first = NEXT[first].with(|next| unsafe { *next });
         }
         (sorted, waiting)

@@ -63,6 +63,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod convert;
 mod forward;
 mod object;
 #[cfg(target_has_atomic = "64")]
