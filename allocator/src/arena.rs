@@ -17,8 +17,10 @@ use core::ptr::NonNull;
 use core::sync::atomic::AtomicUsize;
 
 use crate::budget::Budget;
-use crate::lock::{Guard, Lock};
-use crate::pool_meta::{PoolMeta, PoolPtr};
+use crate::clock;
+use crate::lock::{RawGuard, RawLock};
+use crate::mode::Mode;
+use crate::pool_meta::{PoolMeta, PoolPtr, RUN};
 use crate::relaxed::Relaxed;
 use crate::source::{ArenaSource, Purged};
 
@@ -26,9 +28,11 @@ use crate::source::{ArenaSource, Purged};
 pub(crate) const ARENA_SIZE: usize = 2 << 20;
 /// Most units an arena can have.
 const MAX_UNITS: usize = 128;
-/// Free units that were touched stay resident up to this many, or a quarter of the units in use.
-const DIRTY_UNITS_KEPT: usize = 64;
-
+const PAGE: usize = 4096;
+/// Milliseconds after which half of the units that were missed are forgotten.
+const FORGET_AFTER: u64 = 500;
+/// The pool of a mapping whose block begins one arena behind the header.
+const FAR_INDEX: usize = 1;
 /// A set of units of an arena, in two halves that other threads may read.
 #[derive(Debug)]
 struct Units([Relaxed<AtomicUsize>; 2]);
@@ -66,11 +70,13 @@ pub(crate) struct ArenaHeader {
     free: Units,
     /// Bit i: unit i was touched since it was mapped or purged.
     dirty: Units,
-    /// Bytes mapped: `ARENA_SIZE`, or more for a run.
+    /// Bytes mapped from `lead` bytes in front of the header on: `ARENA_SIZE`, or more for a mapping.
     size: Cell<usize>,
-    /// Bytes charged to the budget for a run; 0 for an arena of pools.
+    /// Bytes of the mapping in front of the header; not 0 only for a mapping of a large alignment.
+    lead: Cell<usize>,
+    /// Bytes charged to the budget for a mapping; 0 for an arena of pools.
     run_charge: Relaxed<AtomicUsize>,
-    /// Index of the run's one pool.
+    /// Index of the mapping's one pool.
     run_index: Cell<usize>,
     /// A word for the owner of the heap.
     pub(crate) tag: Cell<usize>,
@@ -166,7 +172,13 @@ impl ArenaPtr {
 
     /// True if `ptr` lies in the mapping.
     pub(crate) fn contains(self, ptr: *const u8) -> bool {
-        ptr.addr().wrapping_sub(self.0.addr().get()) < self.size.get()
+        ptr.addr().wrapping_sub(self.mapping().addr().get()) < self.size.get()
+    }
+
+    /// The first byte of the mapping.
+    fn mapping(self) -> NonNull<u8> {
+        // SAFETY: invariant 1: the mapping begins `lead` bytes in front of the header.
+        unsafe { self.start().sub(self.lead.get()) }
     }
 
     /// The neighbour with the next higher address.
@@ -178,13 +190,20 @@ impl ArenaPtr {
 /// All arenas of one heap, of units of `1 << SHIFT` bytes.
 ///
 /// Units come from the fullest arena that has a free one, so that the emptiest arenas can run empty and go
-/// back (CPython keeps `usable_arenas` sorted for the same end). A wholly free arena is unmapped if there is
-/// another one; the last is kept, as pymalloc does since bpo-37257.
+/// back (CPython keeps `usable_arenas` sorted for the same end). Free units stay as they are until there are
+/// more than [`Mode::units_kept`]; then wholly free arenas are unmapped, all but one, which stays as pymalloc's
+/// does since bpo-37257, and the free units of the others are purged. A heap that soon touches as much again as
+/// it gave back has given it back too early, and may keep as much the next time.
+///
+/// # Invariants
+/// 1. If the heap is shared, all fields and the bits and links in the headers are touched only by who holds
+///    `lock`; otherwise by one thread.
 #[derive(Debug)]
 pub(crate) struct Arenas<S: ArenaSource, const SHIFT: u32> {
     source: S,
-    /// Held while an arena enters or leaves the address order, if others may walk it.
-    lock: Option<&'static Lock<()>>,
+    lock: RawLock,
+    /// Whether threads other than the owner walk and purge these arenas.
+    shared: bool,
     /// The arena with the lowest address.
     first: Cell<Option<ArenaPtr>>,
     /// Arenas by number of free units.
@@ -193,6 +212,12 @@ pub(crate) struct Arenas<S: ArenaSource, const SHIFT: u32> {
     some_free: Cell<u128>,
     units_used: Cell<usize>,
     units_dirty_free: Cell<usize>,
+    /// Units that were given back since `ticked`, and not touched again.
+    units_given: Cell<usize>,
+    /// Units that were given back too early, half of them forgotten each time.
+    units_missed: Cell<usize>,
+    /// When half of them were forgotten last, in milliseconds.
+    ticked: Cell<u64>,
     count: Cell<usize>,
     highwater: Relaxed<AtomicUsize>,
     mapped_in_all: Relaxed<AtomicUsize>,
@@ -206,43 +231,60 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
     /// The `free` bitmap of an empty arena: every unit but the header's.
     const ALL_FREE: u128 = (u128::MAX >> (MAX_UNITS - (ARENA_SIZE >> SHIFT))) & !1;
 
-    pub(crate) const fn new(source: S, lock: Option<&'static Lock<()>>) -> Self {
+    /// No arenas yet. If `shared`, other threads may walk and purge them.
+    pub(crate) const fn new(source: S, shared: bool) -> Self {
         Arenas {
             source,
-            lock,
+            lock: RawLock::new(),
+            shared,
             first: Cell::new(None),
             by_free: [const { Cell::new(None) }; MAX_UNITS],
             some_free: Cell::new(0),
             units_used: Cell::new(0),
             units_dirty_free: Cell::new(0),
+            units_given: Cell::new(0),
+            units_missed: Cell::new(0),
+            ticked: Cell::new(0),
             count: Cell::new(0),
             highwater: Relaxed::zero(),
             mapped_in_all: Relaxed::zero(),
         }
     }
 
+    /// Keeps other threads out, if there are any.
+    #[inline]
+    pub(crate) fn lock(&self) -> Option<RawGuard<'_>> {
+        self.shared.then(|| self.lock.lock())
+    }
+
+    /// The lock itself, for the handlers of a `fork`.
+    pub(crate) fn raw_lock(&self) -> &RawLock {
+        &self.lock
+    }
+
     /// `count` neighbouring units for a pool, from the fullest arena that has them or a new one, of which the
     /// first `touched` may be touched at once. `None` if the budget or the source refuses. The caller must
-    /// `format` them.
+    /// `format` them. Bit i of the number: unit i of the pool has old content; the others read 0.
     pub(crate) fn take_units(
         &self,
         budget: &Budget,
         tag: usize,
         count: usize,
         touched: usize,
-    ) -> Option<PoolPtr> {
+    ) -> Option<(PoolPtr, u128)> {
         debug_assert!(count >= 1 && count <= Self::UNITS);
+        let _alone = self.lock();
         let (arena, index) = match self.find_units(count) {
             Some(found) => found,
             None => (self.map_arena(budget, tag)?, 1),
         };
         let units = range(index, count);
-        let dirty = (units & arena.dirty.get()).count_ones() as usize;
+        let dirty = units & arena.dirty.get();
         self.touch(budget, arena, range(index, touched))?;
-        self.units_dirty_free.set(self.units_dirty_free.get() - dirty);
+        self.units_dirty_free.set(self.units_dirty_free.get() - dirty.count_ones() as usize);
         self.set_free(arena, arena.free.get() & !units);
         self.units_used.set(self.units_used.get() + count);
-        Some(arena.pool(index))
+        Some((arena.pool(index), dirty >> index))
     }
 
     /// Charges the units of a pool from `first` on, `count` of them, which are about to be touched.
@@ -253,13 +295,18 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
         first: usize,
         count: usize,
     ) -> Option<()> {
+        let _alone = self.lock();
         self.touch(budget, pool.arena(), range(pool.index() + first, count))
     }
 
     fn touch(&self, budget: &Budget, arena: ArenaPtr, units: u128) -> Option<()> {
         let clean = units & !arena.dirty.get();
-        budget.charge(clean.count_ones() as usize * Self::UNIT)?;
+        let count = clean.count_ones() as usize;
+        budget.charge(count * Self::UNIT)?;
         arena.dirty.set(arena.dirty.get() | clean);
+        let missed = count.min(self.units_given.get());
+        self.units_given.set(self.units_given.get() - missed);
+        self.units_missed.set(self.units_missed.get() + missed);
         Some(())
     }
 
@@ -297,42 +344,126 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
     /// Takes back the `count` units of a pool that has no live block and is in no list.
     pub(crate) fn return_units(&self, budget: &Budget, pool: PoolPtr, count: usize) {
         debug_assert_eq!(pool.live.get(), 0);
+        let _alone = self.lock();
         let arena = pool.arena();
         let units = range(pool.index(), count);
-        let free = arena.free.get() | units;
         let dirty = (units & arena.dirty.get()).count_ones() as usize;
         self.units_used.set(self.units_used.get() - count);
         self.units_dirty_free.set(self.units_dirty_free.get() + dirty);
-        let another_is_free = self.by_free[Self::UNITS].get().is_some();
-        self.set_free(arena, free);
-        if free == Self::ALL_FREE && another_is_free {
+        self.set_free(arena, arena.free.get() | units);
+        self.forget_by_the_clock();
+        let mode = if self.shared { Mode::now() } else { Mode::Balanced };
+        if self.units_dirty_free.get() > mode.units_kept(self.units_used.get(), self.units_missed.get()) {
+            self.give_back(budget);
+        }
+    }
+
+    fn forget_by_the_clock(&self) {
+        let now = clock::now();
+        if now.saturating_sub(self.ticked.get()) >= FORGET_AFTER {
+            self.ticked.set(now);
+            self.units_given.set(0);
+            self.units_missed.set(self.units_missed.get() / 2);
+        }
+    }
+
+    /// Gives back the wholly free arenas but one, and the free units of the others.
+    #[cold]
+    fn give_back(&self, budget: &Budget) {
+        let before = self.units_dirty_free.get();
+        while let Some(arena) =
+            self.by_free[Self::UNITS].get().filter(|arena| arena.next_equal.get().is_some())
+        {
             self.unmap_arena(budget, arena);
         }
-        if self.units_dirty_free.get() > DIRTY_UNITS_KEPT.max(self.units_used.get() / 4) {
-            self.purge_units(budget);
-        }
+        self.purge_units(budget);
+        self.units_given.set(self.units_given.get() + before - self.units_dirty_free.get());
     }
 
-    /// A mapping of its own for one block of `size` bytes at alignment `align` (at most half an arena).
-    /// `None` if the budget or the source refuses, or the size overflows.
+    /// A mapping of its own for one block of `size` bytes at alignment `align`. `None` if the budget or the
+    /// source refuses, or the size overflows.
+    ///
+    /// ```text
+    ///   | header | . . up to the alignment | block |            alignments to half an arena
+    ///   | lead . . . . | header | . . . one arena | block |     larger ones: the header is one arena in front
+    /// ```
     pub(crate) fn take_run(&self, budget: &Budget, tag: usize, size: usize, align: usize) -> Option<PoolPtr> {
-        let offset = align.max(Self::UNIT);
-        if offset > ARENA_SIZE / 2 {
+        let room = size.max(1).checked_next_multiple_of(PAGE)?;
+        let charge = room.checked_add(Self::UNIT)?;
+        if charge > isize::MAX as usize {
             return None;
         }
-        let bytes = size.checked_add(offset)?.checked_next_multiple_of(4096)?;
-        if bytes > isize::MAX as usize {
-            return None;
-        }
-        let arena = self.map(budget, tag, bytes, bytes)?;
-        let index = offset >> SHIFT;
-        arena.run_charge.set(bytes);
+        let _alone = self.lock();
+        let (offset, lead) = if align <= ARENA_SIZE / 2 {
+            (align.max(Self::UNIT), 0)
+        } else {
+            (ARENA_SIZE, align - ARENA_SIZE)
+        };
+        let bytes = room.checked_add(lead)?.checked_add(offset)?;
+        let arena = self.map(budget, tag, bytes, align.max(ARENA_SIZE), lead, charge)?;
+        let index = if lead == 0 && offset < ARENA_SIZE { offset >> SHIFT } else { FAR_INDEX };
+        arena.run_charge.set(charge);
         arena.run_index.set(index);
-        Some(arena.pool(index))
+        let pool = arena.pool(index);
+        pool.format(RUN, 1, size.max(1), offset - (index << SHIFT), 1);
+        Some(pool)
     }
 
-    /// Unmaps a run whose block is free.
+    /// The pool of the mapping whose block is at `ptr`.
+    ///
+    /// # Safety
+    /// [`take_run`](Self::take_run) made the block with this alignment.
+    pub(crate) unsafe fn run_of(ptr: NonNull<u8>, align: usize) -> PoolPtr {
+        if align <= ARENA_SIZE / 2 {
+            // SAFETY: the block begins in the first `ARENA_SIZE` bytes behind the header.
+            return unsafe { PoolPtr::of_block(ptr, SHIFT) };
+        }
+        // SAFETY: the header is one arena in front of the block.
+        let header = unsafe { ptr.sub(ARENA_SIZE) };
+        // SAFETY: it is the first byte of the arena.
+        unsafe { ArenaPtr::of_address(header.addr()) }.pool(FAR_INDEX)
+    }
+
+    /// Makes the mapping of a block larger or smaller, moving its pages and not its bytes: the pool that the
+    /// block is in now, or `None` with everything as it was.
+    pub(crate) fn resize_run(&self, budget: &Budget, pool: PoolPtr, size: usize) -> Option<PoolPtr> {
+        let _alone = self.lock();
+        let arena = pool.arena();
+        let (old, old_charge) = (arena.size.get(), arena.run_charge.get());
+        let charge = size.max(1).checked_next_multiple_of(PAGE)?.checked_add(Self::UNIT)?;
+        // What is in front of the block stays.
+        let new = (old - old_charge).checked_add(charge).filter(|&new| new <= isize::MAX as usize)?;
+        if pool.first.get() != 0 {
+            return None; // the alignment would be lost
+        }
+        if charge == old_charge {
+            pool.block_size.set(size.max(1));
+            return Some(pool);
+        }
+        budget.charge(charge.saturating_sub(old_charge))?;
+        self.unlink(arena);
+        // SAFETY: a mapping of this source, with nobody but the caller in it.
+        let moved = unsafe { self.source.remap(arena.start(), old, new, ARENA_SIZE) };
+        let now = moved.map_or(arena, |start| {
+            let _ = start.as_ptr().expose_provenance();
+            ArenaPtr(start.cast())
+        });
+        self.insert_by_address(now);
+        if moved.is_none() {
+            budget.release(charge.saturating_sub(old_charge));
+            return None;
+        }
+        budget.release(old_charge.saturating_sub(charge));
+        now.size.set(new);
+        now.run_charge.set(charge);
+        let pool = now.pool(now.run_index.get());
+        pool.block_size.set(size.max(1));
+        Some(pool)
+    }
+
+    /// Unmaps a mapping whose block is free.
     pub(crate) fn return_run(&self, budget: &Budget, pool: PoolPtr) {
+        let _alone = self.lock();
         let arena = pool.arena();
         let charge = arena.run_charge.get();
         self.unmap(arena);
@@ -341,12 +472,15 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
 
     /// Gives back every free unit and every wholly free arena. Returns the bytes that went back.
     pub(crate) fn purge(&self, budget: &Budget) -> usize {
-        let before = budget.held();
+        let _alone = self.lock();
+        let before = budget.held_bytes();
         while let Some(arena) = self.by_free[Self::UNITS].get() {
             self.unmap_arena(budget, arena);
         }
         self.purge_units(budget);
-        before - budget.held()
+        // What was given back because it was asked for, was not given back too early.
+        self.units_given.set(0);
+        before.saturating_sub(budget.held_bytes())
     }
 
     /// Arenas, runs included, in ascending address.
@@ -392,25 +526,35 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
     }
 
     fn map_arena(&self, budget: &Budget, tag: usize) -> Option<ArenaPtr> {
-        let arena = self.map(budget, tag, ARENA_SIZE, Self::UNIT)?;
+        let arena = self.map(budget, tag, ARENA_SIZE, ARENA_SIZE, 0, Self::UNIT)?;
         self.set_free(arena, Self::ALL_FREE);
         Some(arena)
     }
 
-    /// Maps `size` bytes, charges `charge` for them and enters them in the address order.
-    fn map(&self, budget: &Budget, tag: usize, size: usize, charge: usize) -> Option<ArenaPtr> {
+    /// Maps `size` bytes at alignment `align`, charges `charge` for them and enters the arena whose header lies
+    /// `lead` bytes further in the address order.
+    fn map(
+        &self,
+        budget: &Budget,
+        tag: usize,
+        size: usize,
+        align: usize,
+        lead: usize,
+        charge: usize,
+    ) -> Option<ArenaPtr> {
         budget.charge(charge)?;
-        let Some(start) = self.source.map(size, ARENA_SIZE) else {
+        let Some(start) = self.source.map(size, align) else {
             budget.release(charge);
             return None;
         };
-        debug_assert_eq!(start.addr().get() % ARENA_SIZE, 0);
+        debug_assert_eq!(start.addr().get() % align, 0);
         // Blocks come back by address alone; see `ArenaPtr::of_address`.
         let _ = start.as_ptr().expose_provenance();
-        let arena = ArenaPtr(start.cast());
+        // SAFETY: `lead < size`.
+        let arena = ArenaPtr(unsafe { start.add(lead) }.cast());
         arena.size.set(size);
+        arena.lead.set(lead);
         arena.tag.set(tag);
-        let _walkers_wait = self.lock();
         self.insert_by_address(arena);
         self.count.set(self.count.get() + 1);
         self.highwater.set(self.highwater.get().max(self.count.get()));
@@ -428,12 +572,15 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
         budget.release((dirty + 1) * Self::UNIT);
     }
 
-    fn lock(&self) -> Option<Guard<'static, ()>> {
-        self.lock.map(Lock::lock)
+    fn unmap(&self, arena: ArenaPtr) {
+        self.unlink(arena);
+        self.count.set(self.count.get() - 1);
+        // SAFETY: mapped by `map` with this size and alignment, taken out of every list; no pool of it is in use.
+        unsafe { self.source.unmap(arena.mapping(), arena.size.get(), ARENA_SIZE + arena.lead.get()) }
     }
 
-    fn unmap(&self, arena: ArenaPtr) {
-        let _walkers_wait = self.lock();
+    /// Takes an arena out of the address order.
+    fn unlink(&self, arena: ArenaPtr) {
         let (next, prev) = (arena.next.get(), arena.prev.get());
         match prev {
             Some(prev) => prev.next.set(next),
@@ -442,9 +589,6 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
         if let Some(next) = next {
             next.prev.set(prev);
         }
-        self.count.set(self.count.get() - 1);
-        // SAFETY: mapped by `map` with this size, taken out of every list; no pool of it is in use.
-        unsafe { self.source.unmap(arena.start(), arena.size.get()) }
     }
 
     /// Purges the free dirty units of all arenas, neighbours in one call.

@@ -52,7 +52,7 @@ pub(crate) fn arenas<S: ArenaSource, const SHIFT: u32>(
         }
     }
     assert_eq!(count, arenas.count());
-    assert_eq!(units * Arenas::<S, SHIFT>::UNIT + runs, budget.held());
+    assert_eq!(units * Arenas::<S, SHIFT>::UNIT + runs, budget.held_bytes());
 }
 
 /// The two equations of [`Stats`].

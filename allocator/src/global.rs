@@ -12,13 +12,17 @@ use core::cell::Cell;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use allocator_api2::alloc::{AllocError, Allocator};
-
-use crate::heap::Route;
+use crate::allocator_impl::Blocks;
+use crate::budget::Budget;
+use crate::heap::Heap;
 use crate::lock::Lock;
 use crate::mapping;
+use crate::mode::Mode;
+use crate::pin_map::ArenaFill;
+use crate::route::Route;
+use crate::source::Os;
 use crate::stats::Stats;
-use crate::thread_heap::{self, Owned, ThreadHeap};
+use crate::thread_heap::{self, Owned, PROCESS, ThreadHeap};
 
 /// The process-wide allocator: a heap for each thread, of which each thread frees and allocates without locks
 /// or atomic operations.
@@ -61,21 +65,21 @@ impl Drop for Guard {
 }
 
 /// The locks are taken before a `fork` and given back after it on both sides, so that none of them is taken for
-/// ever in the child. The heaps of other threads have no owner there; their state stays Active or Busy, so that
-/// nobody takes them, and what is freed to them waits in their inboxes.
+/// ever in the child and no arena is half changed there. The heaps of other threads have no owner in the child;
+/// their state stays Active or Busy, so that nobody takes them, and what is freed to them waits in their inboxes.
 mod fork {
     use super::{AtomicBool, LAST_HEAP, Ordering, thread_heap};
 
     static REGISTERED: AtomicBool = AtomicBool::new(false);
 
     extern "C" fn before() {
-        LAST_HEAP.take();
-        thread_heap::arenas_lock().take();
+        LAST_HEAP.raw().take();
+        thread_heap::take_locks();
     }
 
     extern "C" fn after() {
-        thread_heap::arenas_lock().give_back();
-        LAST_HEAP.give_back();
+        thread_heap::give_locks_back();
+        LAST_HEAP.raw().give_back();
     }
 
     /// Registers the handlers, once in a process.
@@ -107,18 +111,22 @@ impl Global {
         stats
     }
 
-    /// Gives everything that is free back to the system: of this thread's heap, of the heaps of threads that
-    /// have ended. Other threads are asked to empty their bins, which they do at their next frees. Returns
-    /// the bytes that went back.
+    /// Every arena with the fill of its pools: which blocks keep what memory from going back.
+    ///
+    /// Each arena is copied when the iterator reaches it, under its heap's lock, and lent without: the caller may
+    /// allocate. Items are about 4 KiB.
+    pub fn arenas() -> impl Iterator<Item = ArenaFill> {
+        thread_heap::arenas()
+    }
+
+    /// Gives everything that is free back to the system: all of this thread's heap and of the heaps of threads
+    /// that have ended; of running threads what no pool uses. Those are asked to empty their bins, which each
+    /// does at its next free of that size; until then [`Stats::idle_bytes`] shows what they keep. A thread that is
+    /// about to wait calls [`flush_thread`](Self::flush_thread). Returns the bytes that went back.
+    ///
+    /// Costs about 1 us for each heap, and 2 us for each range of pages.
     pub fn purge() -> usize {
-        let own = Self::owned();
-        let mut bytes = 0;
-        if let Some(owned) = &own {
-            owned.flush();
-            bytes += owned.heap().purge();
-            owned.heap().send_all();
-        }
-        bytes + thread_heap::purge_others(own.map(|owned| owned.ptr()))
+        thread_heap::purge(Self::owned().as_ref())
     }
 
     /// Empties this thread's bins and delivers what it holds of others, for a thread that is about to wait for
@@ -126,8 +134,25 @@ impl Global {
     pub fn flush_thread() {
         if let Some(owned) = Self::owned() {
             owned.flush();
-            owned.heap().send_all();
         }
+    }
+
+    /// The account of the process: its limits hold for all threads together, blocks above 1 MiB included.
+    ///
+    /// ```
+    /// cpymem_allocator::Global::budget().set_hard_limit(4 << 30);
+    /// ```
+    ///
+    /// An allocation that would pass the hard limit first purges everything; if that is not enough, it fails,
+    /// which most programs answer by aborting.
+    pub fn budget() -> &'static Budget {
+        &PROCESS
+    }
+
+    /// How soon free memory goes back, for all threads. See [`Configured`](crate::Configured) for a mode that
+    /// holds before `main`.
+    pub fn set_mode(mode: Mode) {
+        mode.set();
     }
 
     /// The thread's heap, if it has one.
@@ -170,45 +195,63 @@ impl Global {
         Some(owned)
     }
 
-    #[inline]
-    fn allocate_block(layout: Layout) -> Option<NonNull<u8>> {
-        match Route::of(layout) {
-            Route::Class(class) => match Self::owned().and_then(|owned| owned.heap().pop(class)) {
-                Some(block) => Some(block),
-                None => Self::allocate_slow(layout),
-            },
-            Route::Run(_) => Self::allocate_slow(layout),
-            Route::Mapping => mapping::alloc(layout),
+    /// A block. `prepare` is called on the slow path only.
+    #[inline(always)]
+    pub(crate) fn allocate_block(layout: Layout, prepare: impl FnOnce()) -> Option<NonNull<u8>> {
+        if let Route::Class(class) = Route::of(layout)
+            && let Some(block) = Self::owned().and_then(|owned| owned.heap().pop(class))
+        {
+            return Some(block);
         }
+        prepare();
+        Self::allocate_slow(layout)
+    }
+
+    /// As [`allocate_block`](Self::allocate_block), with every byte 0.
+    pub(crate) fn allocate_zeroed_block(layout: Layout, prepare: impl FnOnce()) -> Option<NonNull<u8>> {
+        let block = Self::allocate_block(layout, prepare)?;
+        // SAFETY: just made with this layout.
+        unsafe { Heap::<Os>::clear(block, layout) };
+        Some(block)
     }
 
     #[cold]
     #[inline(never)]
     fn allocate_slow(layout: Layout) -> Option<NonNull<u8>> {
-        let allocate = |owned: &Owned| {
-            owned.sort_inbox();
-            match Route::of(layout) {
-                Route::Class(class) => owned.heap().pop(class).or_else(|| owned.heap().refill(class)),
-                _ => owned.heap().alloc(layout),
-            }
-        };
+        let block = Self::allocate_once(layout).or_else(|| {
+            // Somebody else may have what the limit, or the machine, does not give.
+            Self::purge();
+            Self::allocate_once(layout)
+        });
+        PROCESS.ring();
+        block
+    }
+
+    fn allocate_once(layout: Layout) -> Option<NonNull<u8>> {
+        if Route::of(layout) == Route::Mapping {
+            return mapping::alloc(&PROCESS, layout);
+        }
         if let Some(owned) = Self::owned().or_else(Self::first_use) {
-            return allocate(&owned);
+            owned.purge_if_due();
+            owned.sort_inbox();
+            return owned.heap().alloc_unrung(layout);
         }
         let mut last = LAST_HEAP.lock();
         if last.is_none() {
             *last = thread_heap::create().map(SendOwned);
         }
-        last.as_ref().and_then(|owned| allocate(&owned.0))
+        let owned = &last.as_ref()?.0;
+        owned.sort_inbox();
+        owned.heap().alloc_unrung(layout)
     }
 
     /// # Safety
     /// `ptr` was allocated by `Global` with `layout` and is not used again.
     #[inline]
-    unsafe fn free_block(ptr: NonNull<u8>, layout: Layout) {
+    pub(crate) unsafe fn free_block(ptr: NonNull<u8>, layout: Layout) {
         if Route::of(layout) == Route::Mapping {
             // SAFETY: the caller's promise.
-            return unsafe { mapping::dealloc(ptr, layout) };
+            return unsafe { mapping::dealloc(&PROCESS, ptr, layout) };
         }
         match Self::owned() {
             // SAFETY: the caller's promise; the heap sends home what is not its own.
@@ -234,19 +277,26 @@ impl Global {
     /// # Safety
     /// `ptr` was allocated by `Global` with `layout`; after `Some` it is not used again and the block has the
     /// new size, after `None` nothing has changed.
-    unsafe fn change_size(ptr: NonNull<u8>, layout: Layout, new_size: usize) -> Option<NonNull<u8>> {
+    pub(crate) unsafe fn change_size(
+        ptr: NonNull<u8>,
+        layout: Layout,
+        new_size: usize,
+        prepare: impl FnOnce(),
+    ) -> Option<NonNull<u8>> {
         let new = Layout::from_size_align(new_size, layout.align()).ok()?;
         match (Route::of(layout), Route::of(new)) {
             (Route::Mapping, Route::Mapping) => {
                 // SAFETY: the caller's promise, and both sizes are mappings.
-                if let Some(moved) = unsafe { mapping::realloc(ptr, layout, new_size) } {
-                    return Some(moved);
+                let moved = unsafe { mapping::realloc(&PROCESS, ptr, layout, new_size) };
+                PROCESS.ring();
+                if moved.is_some() {
+                    return moved;
                 }
             }
             (old, new) if old == new => return Some(ptr),
             _ => {}
         }
-        let moved = Self::allocate_block(new)?;
+        let moved = Self::allocate_block(new, prepare)?;
         let bytes = layout.size().min(new_size);
         // SAFETY: both blocks have at least `bytes` bytes and are distinct.
         unsafe { ptr.copy_to_nonoverlapping(moved, bytes) };
@@ -256,16 +306,20 @@ impl Global {
     }
 }
 
-fn or_null(block: Option<NonNull<u8>>) -> *mut u8 {
+/// The address, or null, as `GlobalAlloc` has it.
+#[inline(always)]
+pub(crate) fn or_null(block: Option<NonNull<u8>>) -> *mut u8 {
     block.map_or(ptr::null_mut(), NonNull::as_ptr)
 }
+
+fn nothing() {}
 
 // SAFETY: blocks are valid, aligned and distinct until they are freed, whichever thread does so; nothing
 // unwinds.
 unsafe impl GlobalAlloc for Global {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        or_null(Global::allocate_block(layout))
+        or_null(Global::allocate_block(layout, nothing))
     }
 
     #[inline]
@@ -277,39 +331,36 @@ unsafe impl GlobalAlloc for Global {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        let block = Global::allocate_block(layout);
-        if let Some(block) = block
-            && Route::of(layout) != Route::Mapping
-        {
-            // SAFETY: the block has `layout.size()` bytes and is ours until it is returned.
-            unsafe { block.write_bytes(0, layout.size()) };
-        }
-        or_null(block)
+        or_null(Global::allocate_zeroed_block(layout, nothing))
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller's promise.
-        or_null(NonNull::new(ptr).and_then(|ptr| unsafe { Global::change_size(ptr, layout, new_size) }))
+        or_null(
+            NonNull::new(ptr).and_then(|ptr| unsafe { Global::change_size(ptr, layout, new_size, nothing) }),
+        )
     }
 }
 
-// SAFETY: as for `GlobalAlloc`; all copies of `Global` are the same allocator. A request for no bytes gets a
-// dangling pointer that is never freed.
-unsafe impl Allocator for Global {
+// SAFETY: as for `GlobalAlloc`; all copies of `Global` are the same allocator.
+unsafe impl Blocks for Global {
     #[inline]
-    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        let ptr = match layout.size() {
-            0 => crate::heap::dangling(layout),
-            _ => Global::allocate_block(layout).ok_or(AllocError)?,
-        };
-        Ok(NonNull::slice_from_raw_parts(ptr, layout.size()))
+    fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
+        Global::allocate_block(layout, nothing)
+    }
+
+    fn take_zeroed(&self, layout: Layout) -> Option<NonNull<u8>> {
+        Global::allocate_zeroed_block(layout, nothing)
     }
 
     #[inline]
-    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
-        if layout.size() != 0 {
-            // SAFETY: the caller's promise; only blocks of size 0 are dangling.
-            unsafe { Global::free_block(ptr, layout) }
-        }
+    unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { Global::free_block(block, layout) }
+    }
+
+    unsafe fn resize(&self, block: NonNull<u8>, layout: Layout, new_size: usize) -> Option<NonNull<u8>> {
+        // SAFETY: the caller's promise.
+        unsafe { Global::change_size(block, layout, new_size, nothing) }
     }
 }

@@ -6,94 +6,57 @@
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
-use core::sync::atomic::AtomicU32;
 
-use allocator_api2::alloc::{AllocError, Allocator};
-
-use crate::arena::{ARENA_SIZE, Arenas};
-use crate::block::{Block, FreeList, Link};
+use crate::arena::Arenas;
+use crate::bin::{BinLength, Overflow};
+use crate::block::{Block, FreeList};
 use crate::budget::Budget;
 use crate::inbox::{Chain, Outbox};
-use crate::lock::Lock;
+use crate::pin_map::ArenaFill;
 use crate::pool_meta::{PoolList, PoolPtr, RUN};
-use crate::relaxed::Relaxed;
-use crate::size_class::{CLASSES, POOLED_MAX, SizeClass};
+use crate::route::{LINK, Route, SHIFT, UNIT};
+use crate::size_class::{CLASSES, SizeClass};
 use crate::source::{ArenaSource, Os};
 use crate::stats::Stats;
 
-/// log2 of the bytes of a pool, CPython's `POOL_BITS`.
-const SHIFT: u32 = 14;
-pub(crate) const UNIT: usize = 1 << SHIFT;
 /// Virgin blocks are handed to a bin in portions of this many bytes, so that memory is touched when needed.
 const CARVE_BYTES: usize = 4096;
-/// Free blocks carry their link in the first word.
-pub(crate) const LINK: Link = Link(0);
-/// Largest run of units in bytes; larger blocks get a mapping of their own.
-const RUN_MAX: usize = ARENA_SIZE / 2;
-
-/// Where a layout leads: the same way when the block is made and when it is freed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Route {
-    /// A block of a pool.
-    Class(SizeClass),
-    /// Neighbouring units of an arena.
-    Run(usize),
-    /// A mapping of its own.
-    Mapping,
-}
-
-impl Route {
-    #[inline]
-    pub(crate) fn of(layout: Layout) -> Route {
-        // Pools and runs start at multiples of a unit.
-        match SizeClass::of(layout, POOLED_MAX) {
-            Some(class) if layout.align() <= UNIT => Route::Class(class),
-            _ if layout.align() <= UNIT && layout.size() <= RUN_MAX => {
-                Route::Run(layout.size().div_ceil(UNIT).max(1))
-            }
-            _ => Route::Mapping,
-        }
-    }
-}
+/// The word of a pool that counts its charged units.
+const CHARGED: usize = 0;
+/// The word of a run that has a bit for each unit with old content.
+const OLD_UNITS: usize = 1;
 
 /// The free blocks of one class that are ready to hand out.
-///
-/// A block in the bin keeps its pool in use, and after frees in random order each block of a bin may keep
-/// another pool. So the limit adapts: a bin that overflows as often as it is long, without a refill between,
-/// is halved, and each refill doubles it again. A program that deletes in bulk soon has short bins.
 #[derive(Debug)]
 struct Bin {
     list: FreeList,
-    count: Relaxed<AtomicU32>,
-    /// Most blocks the list may hold.
-    limit: Relaxed<AtomicU32>,
-    /// Frees since the last refill that found the bin full.
-    overflows: Relaxed<AtomicU32>,
+    length: BinLength,
 }
 
-/// Fewest blocks that a bin may hold.
-const SHORTEST_BIN: u32 = 4;
-
-impl Bin {
-    const fn new(class: SizeClass) -> Bin {
-        let limit = Relaxed::new(Bin::longest(class));
-        let [count, overflows] = [const { Relaxed::new(0) }; 2];
-        Bin { list: FreeList::new(), count, limit, overflows }
+/// Most blocks that the bin of a class may hold: about one pool of bytes.
+const fn longest(class: SizeClass) -> u32 {
+    match UNIT / class.size() {
+        0 => 1,
+        blocks @ 1..=1024 => blocks as u32,
+        _ => 1024,
     }
+}
 
-    /// Most blocks that a bin may hold: about one pool of bytes.
-    const fn longest(class: SizeClass) -> u32 {
-        match UNIT / class.size() {
-            0 => 1,
-            blocks @ 1..=1024 => blocks as u32,
-            _ => 1024,
-        }
-    }
+/// What a heap among others calls. An explicit heap is alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Neighbours {
+    /// Brings a chain to the heap with a tag.
+    pub(crate) deliver: fn(usize, Chain),
+    /// Called with the heap's own tag after a bin overflowed, when nothing is under way.
+    pub(crate) overflowed: fn(usize),
+}
 
-    /// Fewest blocks that a bin may be limited to.
-    fn shortest(class: SizeClass) -> u32 {
-        SHORTEST_BIN.min(Bin::longest(class))
-    }
+impl Neighbours {
+    const NONE: Neighbours = {
+        fn deliver(_: usize, _: Chain) {}
+        fn overflowed(_: usize) {}
+        Neighbours { deliver, overflowed }
+    };
 }
 
 /// A heap of its own: arenas, pools and blocks, used by one thread at a time.
@@ -144,6 +107,7 @@ pub struct Heap<S: ArenaSource = Os> {
     tag: usize,
     /// Blocks of other heaps. An explicit heap never has any.
     outbox: Outbox,
+    neighbours: Neighbours,
     arenas: Arenas<S, SHIFT>,
 }
 
@@ -165,6 +129,11 @@ impl Heap {
     pub const fn with_limit(bytes: usize) -> Heap {
         Heap::new_in(Os, bytes)
     }
+
+    /// A heap whose bytes also count in `budget`, whose limits hold for all heaps within it together.
+    pub const fn within(budget: &'static Budget) -> Heap {
+        Heap::new_within(Os, usize::MAX, budget)
+    }
 }
 
 impl Default for Heap {
@@ -176,32 +145,47 @@ impl Default for Heap {
 impl<S: ArenaSource> Heap<S> {
     /// A heap on the memory of `source` that holds at most `limit` bytes.
     pub const fn new_in(source: S, limit: usize) -> Heap<S> {
-        const fn nobody(_: usize, _: Chain) {}
-        Heap::tagged(source, limit, 0, nobody, None)
+        Heap::assemble(source, Budget::new(limit), 0, Neighbours::NONE, false)
     }
 
-    /// A heap among others, which may be given blocks of theirs: it delivers them by tag. Its arenas can be
-    /// walked under `lock`.
+    /// A heap on the memory of `source` that holds at most `limit` bytes, which also count in `budget`.
+    pub const fn new_within(source: S, limit: usize, budget: &'static Budget) -> Heap<S> {
+        Heap::assemble(source, Budget::within(budget, limit), 0, Neighbours::NONE, false)
+    }
+
+    /// A heap among others, which may be given blocks of theirs: it delivers them by tag.
     pub(crate) const fn tagged(
         source: S,
-        limit: usize,
+        budget: &'static Budget,
         tag: usize,
-        deliver: fn(usize, Chain),
-        lock: Option<&'static Lock<()>>,
+        neighbours: Neighbours,
     ) -> Heap<S> {
-        let mut bins = [const { Bin::new(SizeClass::from_index(0)) }; CLASSES];
+        Heap::assemble(source, Budget::within(budget, usize::MAX), tag, neighbours, true)
+    }
+
+    const fn assemble(
+        source: S,
+        budget: Budget,
+        tag: usize,
+        neighbours: Neighbours,
+        shared: bool,
+    ) -> Heap<S> {
+        const FIRST: SizeClass = SizeClass::from_index(0);
+        let mut bins =
+            [const { Bin { list: FreeList::new(), length: BinLength::new(longest(FIRST)) } }; CLASSES];
         let mut class = 0;
         while class < CLASSES {
-            bins[class] = Bin::new(SizeClass::from_index(class));
+            bins[class].length = BinLength::new(longest(SizeClass::from_index(class)));
             class += 1;
         }
         Heap {
             bins,
             partial: [const { PoolList::new() }; CLASSES],
-            budget: Budget::new(limit),
+            budget,
             tag,
-            outbox: Outbox::new(deliver),
-            arenas: Arenas::new(source, lock),
+            outbox: Outbox::new(neighbours.deliver),
+            neighbours,
+            arenas: Arenas::new(source, shared),
         }
     }
 
@@ -210,7 +194,7 @@ impl<S: ArenaSource> Heap<S> {
     pub(crate) fn pop(&self, class: SizeClass) -> Option<NonNull<u8>> {
         let bin = &self.bins[class.index()];
         let block = bin.list.pop(LINK)?;
-        bin.count.set(bin.count.get() - 1);
+        bin.length.leave();
         Some(block.into_ptr())
     }
 
@@ -219,20 +203,63 @@ impl<S: ArenaSource> Heap<S> {
     #[inline]
     pub fn alloc(&self, layout: Layout) -> Option<NonNull<u8>> {
         match Route::of(layout) {
+            Route::Class(class) => self.pop(class).or_else(|| self.alloc_slow(layout)),
+            _ => self.alloc_slow(layout),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn alloc_slow(&self, layout: Layout) -> Option<NonNull<u8>> {
+        let block = self.alloc_unrung(layout);
+        self.budget.ring();
+        block
+    }
+
+    /// As [`alloc`](Self::alloc), for a caller that holds a lock: no callback of a budget is called. The caller
+    /// calls those of [`budget`](Self::budget) afterwards.
+    pub(crate) fn alloc_unrung(&self, layout: Layout) -> Option<NonNull<u8>> {
+        match Route::of(layout) {
             Route::Class(class) => self.pop(class).or_else(|| self.refill(class)),
             route => self.alloc_large(route, layout),
         }
     }
 
-    /// As [`alloc`](Self::alloc), with every byte 0. Mappings, which come fresh from the source, are not
-    /// written.
+    /// The budget around the heap, whose callbacks may be due.
+    pub(crate) fn budget(&self) -> Option<&'static Budget> {
+        self.budget.parent()
+    }
+
+    /// As [`alloc`](Self::alloc), with every byte 0. Pages that come fresh from the source are not written for
+    /// blocks above 32 KiB.
     pub fn alloc_zeroed(&self, layout: Layout) -> Option<NonNull<u8>> {
         let block = self.alloc(layout)?;
-        if Route::of(layout) != Route::Mapping {
-            // SAFETY: the block has `layout.size()` bytes and is ours until it is returned.
-            unsafe { block.write_bytes(0, layout.size()) };
-        }
+        // SAFETY: the block was just made with this layout.
+        unsafe { Self::clear(block, layout) };
         Some(block)
+    }
+
+    /// Makes a new block read 0.
+    ///
+    /// # Safety
+    /// `block` was just allocated by a heap with `layout`, and nothing was written to it.
+    pub(crate) unsafe fn clear(block: NonNull<u8>, layout: Layout) {
+        match Route::of(layout) {
+            // SAFETY: the block has `layout.size()` bytes and is the caller's.
+            Route::Class(_) => unsafe { block.write_bytes(0, layout.size()) },
+            Route::Run(units) => {
+                // SAFETY: a run of a heap.
+                let pool = unsafe { PoolPtr::of_block(block, SHIFT) };
+                let old = pool.user[OLD_UNITS].get();
+                for unit in (0..units).filter(|unit| old >> unit & 1 != 0) {
+                    // SAFETY: the run has `units` units.
+                    let start = unsafe { block.add(unit * UNIT) };
+                    // SAFETY: the run has as many whole units.
+                    unsafe { start.write_bytes(0, UNIT) };
+                }
+            }
+            Route::Mapping => {}
+        }
     }
 
     /// Frees a block.
@@ -243,13 +270,12 @@ impl<S: ArenaSource> Heap<S> {
     pub unsafe fn dealloc(&self, ptr: NonNull<u8>, layout: Layout) {
         let Route::Class(class) = Route::of(layout) else {
             // SAFETY: the caller's promise; the layout took another route in `alloc` too.
-            return unsafe { self.dealloc_large(ptr) };
+            return unsafe { self.dealloc_large(ptr, layout.align()) };
         };
         // SAFETY: a block of this class, which the caller gives up.
         let block = unsafe { Block::new(ptr) };
         let bin = &self.bins[class.index()];
-        if bin.count.get() < bin.limit.get() {
-            bin.count.set(bin.count.get() + 1);
+        if bin.length.admit() {
             bin.list.push(LINK, block);
         } else {
             // SAFETY: as above.
@@ -268,28 +294,53 @@ impl<S: ArenaSource> Heap<S> {
     /// `ptr` was allocated by this heap with `layout` and not freed since; after `Some` it is not used again
     /// and the block's layout is `new_size` at the same alignment, after `None` nothing has changed.
     pub unsafe fn realloc(&self, ptr: NonNull<u8>, layout: Layout, new_size: usize) -> Option<NonNull<u8>> {
+        // SAFETY: the caller's promise.
+        let moved = unsafe { self.realloc_unrung(ptr, layout, new_size) };
+        self.budget.ring();
+        moved
+    }
+
+    /// As [`realloc`](Self::realloc), for a caller that holds a lock: see `alloc_unrung`.
+    ///
+    /// # Safety
+    /// As said there.
+    pub(crate) unsafe fn realloc_unrung(
+        &self,
+        ptr: NonNull<u8>,
+        layout: Layout,
+        new_size: usize,
+    ) -> Option<NonNull<u8>> {
         let new = Layout::from_size_align(new_size, layout.align()).ok()?;
         let route = Route::of(new);
         if Route::of(layout) == route {
-            let stays = match route {
-                Route::Class(_) | Route::Run(_) => true,
-                Route::Mapping => {
-                    // SAFETY: a mapping of this heap, by the caller's promise.
-                    let room = unsafe { PoolPtr::of_block(ptr, SHIFT) }.block_size.get();
-                    new_size <= room && new_size >= room / 2
-                }
-            };
-            if stays {
+            if route != Route::Mapping {
                 return Some(ptr);
             }
+            // SAFETY: a mapping of this heap, by the caller's promise.
+            if let Some(moved) = unsafe { self.resize_mapping(ptr, layout, new_size) } {
+                return Some(moved);
+            }
         }
-        let moved = self.alloc(new)?;
+        let moved = self.alloc_unrung(new)?;
         let bytes = layout.size().min(new_size);
         // SAFETY: both blocks have at least `bytes` bytes and are distinct.
         unsafe { ptr.copy_to_nonoverlapping(moved, bytes) };
         // SAFETY: the caller's promise.
         unsafe { self.dealloc(ptr, layout) };
         Some(moved)
+    }
+
+    /// # Safety
+    /// `ptr` is a mapping of this heap with this layout, and the new size makes one, too.
+    unsafe fn resize_mapping(
+        &self,
+        ptr: NonNull<u8>,
+        layout: Layout,
+        new_size: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: the caller's promise.
+        let pool = unsafe { Arenas::<S, SHIFT>::run_of(ptr, layout.align()) };
+        Some(self.arenas.resize_run(&self.budget, pool, new_size)?.block_at(0, SHIFT))
     }
 
     /// Bytes and counts of the heap now, found by walking its pools: no counter is kept on the fast path.
@@ -300,11 +351,12 @@ impl<S: ArenaSource> Heap<S> {
         stats
     }
 
-    /// Adds what the heap holds. If it belongs to another thread, under the lock of its arenas.
+    /// Adds what the heap holds. It may belong to another thread, if its arenas have a lock.
     pub(crate) fn add_to(&self, stats: &mut Stats) {
         for (class, bin) in self.bins.iter().enumerate() {
-            stats.add_cached(class, bin.count.get() as usize);
+            stats.add_cached(class, bin.length.count() as usize);
         }
+        let _arenas_stay = self.arenas.lock();
         for arena in self.arenas.iter() {
             if arena.is_run() {
                 let pool = Arenas::<S, SHIFT>::pools_of(arena).next();
@@ -320,31 +372,59 @@ impl<S: ArenaSource> Heap<S> {
             }
         }
         stats.add_arenas(self.arenas.highwater(), self.arenas.mapped_in_all());
-        stats.add_held(self.budget.held(), self.budget.peak());
+        stats.add_held(self.budget.held_bytes(), self.budget.peak_held_bytes());
+    }
+
+    /// Every arena of pools, by address, with the fill of its pools: which blocks keep what memory from going
+    /// back. Each is copied when the iterator reaches it; items are about 4 KiB.
+    pub fn arenas(&self) -> impl Iterator<Item = ArenaFill> {
+        let mut last = 0;
+        core::iter::from_fn(move || {
+            let _arenas_stay = self.arenas.lock();
+            let mut rest = self.arenas.iter().filter(|arena| !arena.is_run());
+            let arena = rest.find(|arena| arena.start().addr().get() > last)?;
+            last = arena.start().addr().get();
+            Some(ArenaFill::of::<S>(arena))
+        })
     }
 
     /// Bytes that the heap holds, as [`Stats::held_bytes`], without a walk.
     pub fn held_bytes(&self) -> usize {
-        self.budget.held()
+        self.budget.held_bytes()
     }
 
     /// Most bytes that the heap ever held, as [`Stats::peak_held_bytes`], without a walk.
     pub fn peak_held_bytes(&self) -> usize {
-        self.budget.peak()
+        self.budget.peak_held_bytes()
     }
 
     /// Empties the bins and returns every free pool and arena to the source. Returns the bytes that went
     /// back. What remains is what pools with live blocks need.
     pub fn purge(&self) -> usize {
-        let before = self.budget.held();
+        let before = self.budget.held_bytes();
+        self.retire_all();
+        self.arenas.purge(&self.budget);
+        before.saturating_sub(self.budget.held_bytes())
+    }
+
+    /// Empties the bins and returns every free pool to its arena.
+    fn retire_all(&self) {
         for class in (0..CLASSES).map(SizeClass::from_index) {
             self.shorten(class, 0);
             for pool in self.partial[class.index()].iter().filter(|pool| pool.live.get() == 0) {
                 self.retire(class, pool);
             }
         }
-        self.arenas.purge(&self.budget);
-        before - self.budget.held()
+    }
+
+    /// Returns every free unit and arena to the source, as any thread may if the arenas have a lock.
+    pub(crate) fn purge_arenas(&self) -> usize {
+        self.arenas.purge(&self.budget)
+    }
+
+    /// The lock of the arenas, for the handlers of a `fork`.
+    pub(crate) fn arenas_lock(&self) -> &crate::lock::RawLock {
+        self.arenas.raw_lock()
     }
 
     /// True if `ptr` lies in memory of this heap. Walks its arenas: for checks, not for routing.
@@ -356,7 +436,8 @@ impl<S: ArenaSource> Heap<S> {
     #[cfg(test)]
     pub(crate) fn check(&self) {
         for class in (0..CLASSES).map(SizeClass::from_index) {
-            crate::check::bin(&self.bins[class.index()].list, self.bins[class.index()].count.get(), LINK);
+            let bin = &self.bins[class.index()];
+            crate::check::bin(&bin.list, bin.length.count(), LINK);
             crate::check::partial(&self.partial[class.index()], class);
         }
         crate::check::arenas(&self.arenas, &self.budget, LINK);
@@ -368,16 +449,12 @@ impl<S: ArenaSource> Heap<S> {
     fn alloc_large(&self, route: Route, layout: Layout) -> Option<NonNull<u8>> {
         let take = || match route {
             Route::Run(units) => {
-                let pool = self.arenas.take_units(&self.budget, self.tag, units, units)?;
+                let (pool, old) = self.arenas.take_units(&self.budget, self.tag, units, units)?;
                 pool.format(RUN, units, units * UNIT, 0, 1);
+                pool.user[OLD_UNITS].set(old as u64 as usize);
                 Some(pool)
             }
-            _ => {
-                let size = layout.size().max(1);
-                let pool = self.arenas.take_run(&self.budget, self.tag, size, layout.align())?;
-                pool.format(RUN, 1, size, 0, 1);
-                Some(pool)
-            }
+            _ => self.arenas.take_run(&self.budget, self.tag, layout.size(), layout.align()),
         };
         let pool = take().or_else(|| {
             self.purge();
@@ -387,12 +464,12 @@ impl<S: ArenaSource> Heap<S> {
     }
 
     /// # Safety
-    /// `ptr` is a run or mapping of this heap, which the caller gives up.
+    /// `ptr` is a run or mapping of this heap at this alignment, which the caller gives up.
     #[cold]
     #[inline(never)]
-    pub(crate) unsafe fn dealloc_large(&self, ptr: NonNull<u8>) {
-        // SAFETY: the caller's promise.
-        let pool = unsafe { PoolPtr::of_block(ptr, SHIFT) };
+    unsafe fn dealloc_large(&self, ptr: NonNull<u8>, align: usize) {
+        // SAFETY: the caller's promise; runs have small alignments.
+        let pool = unsafe { Arenas::<S, SHIFT>::run_of(ptr, align) };
         debug_assert_eq!(pool.class.get(), RUN, "freed with the wrong layout");
         let tag = pool.arena().tag.get();
         if tag != self.tag {
@@ -419,9 +496,7 @@ impl<S: ArenaSource> Heap<S> {
         let bin = &self.bins[class.index()];
         // A new pool may have been paid for by a purge, and a purge leaves the bin empty.
         bin.list.replace(blocks);
-        bin.count.set(count as u32 - 1);
-        bin.overflows.set(0);
-        bin.limit.set((2 * bin.limit.get()).min(Bin::longest(class)));
+        bin.length.refilled(count as u32 - 1, longest(class));
         Some(first.into_ptr())
     }
 
@@ -446,10 +521,10 @@ impl<S: ArenaSource> Heap<S> {
 
     /// Charges what the next virgin blocks of a pool will touch.
     fn touch(&self, pool: PoolPtr) -> Option<()> {
-        let (charged, needed) = (pool.user[0].get(), pool.reach(CARVE_BYTES).div_ceil(UNIT));
+        let (charged, needed) = (pool.user[CHARGED].get(), pool.reach(CARVE_BYTES).div_ceil(UNIT));
         if needed > charged {
             self.arenas.touch_units(&self.budget, pool, charged, needed - charged)?;
-            pool.user[0].set(needed);
+            pool.user[CHARGED].set(needed);
         }
         Some(())
     }
@@ -457,7 +532,7 @@ impl<S: ArenaSource> Heap<S> {
     /// An empty pool, entered in the list of its class. Nothing of it is charged yet.
     fn new_pool(&self, class: SizeClass) -> Option<PoolPtr> {
         let units = class.units();
-        let pool = self.arenas.take_units(&self.budget, self.tag, units, 0)?;
+        let (pool, _) = self.arenas.take_units(&self.budget, self.tag, units, 0)?;
         pool.format(class.index() as u8, units, class.size(), 0, units * UNIT / class.size());
         self.partial[class.index()].push_front(pool);
         Some(pool)
@@ -472,20 +547,10 @@ impl<S: ArenaSource> Heap<S> {
     unsafe fn overflow(&self, class: SizeClass, block: Block) {
         // SAFETY: the caller's promise.
         unsafe { self.spill(class, block) };
-        let bin = &self.bins[class.index()];
-        let (limit, overflows) = (bin.limit.get(), bin.overflows.get() + 1);
-        if limit == 0 {
-            // Somebody wants the memory back: `ask_to_flush`.
-            bin.limit.set(Bin::shortest(class));
-            return self.shorten(class, 0);
+        if let Overflow::Shorten(left) = self.bins[class.index()].length.overflowed(longest(class)) {
+            self.shorten(class, left);
         }
-        bin.overflows.set(overflows);
-        let shortest = Bin::shortest(class);
-        if overflows >= limit && limit > shortest {
-            bin.overflows.set(0);
-            bin.limit.set((limit / 2).max(shortest));
-            self.shorten(class, bin.limit.get());
-        }
+        (self.neighbours.overflowed)(self.tag);
     }
 
     /// The tag of the heap that a block belongs to.
@@ -505,7 +570,7 @@ impl<S: ArenaSource> Heap<S> {
             let pool = unsafe { PoolPtr::of_block(ptr, SHIFT) };
             match pool.class.get() {
                 // SAFETY: as said.
-                RUN => unsafe { self.dealloc_large(ptr) },
+                RUN => unsafe { self.dealloc_large(ptr, 1) },
                 class => {
                     let class = SizeClass::from_index(class as usize);
                     // SAFETY: the block that was just taken apart.
@@ -517,9 +582,9 @@ impl<S: ArenaSource> Heap<S> {
         }
     }
 
-    /// Empties the bins and delivers all blocks of other heaps.
+    /// Empties the bins, returns free pools to their arenas and delivers all blocks of other heaps.
     pub(crate) fn flush(&self) {
-        (0..CLASSES).for_each(|class| self.shorten(SizeClass::from_index(class), 0));
+        self.retire_all();
         self.outbox.flush();
     }
 
@@ -528,18 +593,18 @@ impl<S: ArenaSource> Heap<S> {
         self.outbox.flush();
     }
 
-    /// Asks the owner of the heap to empty its bins: each is flushed by the next free that it gets.
+    /// Asks the owner of the heap to empty its bins: each is emptied by the next free that it gets.
     pub(crate) fn ask_to_flush(&self) {
-        self.bins.iter().for_each(|bin| bin.limit.set(0));
+        self.bins.iter().for_each(|bin| bin.length.ask_to_flush());
     }
 
     /// Gives the blocks of a bin back to their pools until `length` are left.
     fn shorten(&self, class: SizeClass, length: u32) {
         let bin = &self.bins[class.index()];
-        while bin.count.get() > length
+        while bin.length.count() > length
             && let Some(block) = bin.list.pop(LINK)
         {
-            bin.count.set(bin.count.get() - 1);
+            bin.length.leave();
             // SAFETY: invariant 1: a free block of this class.
             unsafe { self.spill(class, block) };
         }
@@ -578,91 +643,4 @@ impl<S: ArenaSource> Heap<S> {
         self.partial[class.index()].remove(pool);
         self.arenas.return_units(&self.budget, pool, class.units());
     }
-}
-
-// SAFETY: a block stays valid until it is freed or the heap is dropped, and the heap outlives every `&Heap`;
-// moving or copying the reference changes nothing. A request for no bytes gets a dangling pointer that is
-// never freed.
-unsafe impl<S: ArenaSource> Allocator for &Heap<S> {
-    #[inline]
-    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        let ptr = match layout.size() {
-            0 => dangling(layout),
-            _ => self.alloc(layout).ok_or(AllocError)?,
-        };
-        Ok(NonNull::slice_from_raw_parts(ptr, layout.size()))
-    }
-
-    fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        let ptr = match layout.size() {
-            0 => dangling(layout),
-            _ => self.alloc_zeroed(layout).ok_or(AllocError)?,
-        };
-        Ok(NonNull::slice_from_raw_parts(ptr, layout.size()))
-    }
-
-    #[inline]
-    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
-        if layout.size() != 0 {
-            // SAFETY: the caller's promise; only blocks of size 0 are dangling.
-            unsafe { self.dealloc(ptr, layout) }
-        }
-    }
-
-    unsafe fn grow(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        // SAFETY: the caller's promise.
-        unsafe { change(self, ptr, old, new) }
-    }
-
-    unsafe fn grow_zeroed(
-        &self,
-        ptr: NonNull<u8>,
-        old: Layout,
-        new: Layout,
-    ) -> Result<NonNull<[u8]>, AllocError> {
-        // SAFETY: the caller's promise.
-        let grown = unsafe { change(self, ptr, old, new) }?;
-        // SAFETY: the new block has `new.size() >= old.size()` bytes.
-        let tail = unsafe { grown.cast::<u8>().add(old.size()) };
-        // SAFETY: the tail lies in the new block, which is ours until it is returned.
-        unsafe { tail.write_bytes(0, new.size() - old.size()) };
-        Ok(grown)
-    }
-
-    unsafe fn shrink(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        // SAFETY: the caller's promise.
-        unsafe { change(self, ptr, old, new) }
-    }
-}
-
-/// A pointer for a block of no bytes.
-pub(crate) fn dangling(layout: Layout) -> NonNull<u8> {
-    NonNull::without_provenance(core::num::NonZeroUsize::MIN.saturating_mul(
-        // An alignment is never 0.
-        core::num::NonZeroUsize::new(layout.align()).unwrap_or(core::num::NonZeroUsize::MIN),
-    ))
-}
-
-/// Grows or shrinks a block of any size, 0 included, to any layout.
-///
-/// # Safety
-/// As `Allocator::grow` and `Allocator::shrink`.
-unsafe fn change<S: ArenaSource>(
-    heap: &Heap<S>,
-    ptr: NonNull<u8>,
-    old: Layout,
-    new: Layout,
-) -> Result<NonNull<[u8]>, AllocError> {
-    if old.align() == new.align() && old.size() != 0 && new.size() != 0 {
-        // SAFETY: the caller's promise; the block is not of size 0, so it is a block of the heap.
-        let moved = unsafe { heap.realloc(ptr, old, new.size()) }.ok_or(AllocError)?;
-        return Ok(NonNull::slice_from_raw_parts(moved, new.size()));
-    }
-    let moved = heap.allocate(new)?;
-    let bytes = old.size().min(new.size());
-    // SAFETY: both blocks have at least `bytes` bytes and are distinct.
-    unsafe { ptr.copy_to_nonoverlapping(moved.cast(), bytes) };
-    // SAFETY: the caller's promise.
-    unsafe { heap.deallocate(ptr, old) };
-    Ok(moved)
 }

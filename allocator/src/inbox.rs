@@ -9,7 +9,7 @@ use core::ptr::{self, NonNull};
 
 use crate::block::{Block, FreeList};
 use crate::handover::Links;
-use crate::heap::LINK;
+use crate::route::LINK;
 
 /// A chain of free blocks of one heap, of any classes, linked through their first words.
 #[derive(Debug)]

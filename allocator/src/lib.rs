@@ -11,7 +11,9 @@
 //! * [`Heap`] serves one thread at a time; dropping it frees everything at once.
 //! * [`SharedHeap`] serves any thread, under a lock.
 //! * [`pool::PoolHeap`] is for collectors: its blocks can be walked in address order.
-//! * [`ArenaSource`] is where arenas come from: [`Os`], or memory of your own.
+//! * [`ArenaSource`] is where arenas come from: [`Os`], a [`FixedRegion`], or another allocator.
+//! * [`Budget`] limits what heaps, or all of them together, may hold; [`Mode`] says how soon memory goes back, and
+//!   [`Configured`] sets both before `main`.
 //! * [`Stats`] says where the bytes are, in the words of CPython's `sys._debugmallocstats()`.
 //!
 //! ```
@@ -34,42 +36,90 @@
 //! of the blocks. The crate's README has measured figures.
 //!
 //! # What it does not do
-//! Yet: limits for [`Global`], purging by the clock. Where everything is freed at once and nothing before, a bump allocator such as
+//! Purge an idle process by itself: the clock is looked at when a thread refills or empties a bin. Where everything is freed at once and nothing before, a bump allocator such as
 //! [bumpalo](https://docs.rs/bumpalo) does less work.
+
+#![cfg_attr(feature = "nightly", feature(allocator_api))]
 
 /// The examples of the README are tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(not(loom))]
+mod allocator_impl;
+#[cfg(not(loom))]
 mod arena;
+#[cfg(not(loom))]
 mod block;
-mod budget;
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod check;
+#[cfg(not(loom))]
+mod clock;
+#[cfg(not(loom))]
+mod configured;
+#[cfg(all(feature = "allocator-api2-02", not(loom)))]
+mod from_allocator;
+#[cfg(not(loom))]
 mod global;
 #[cfg(not(loom))]
-mod handover;
-/// The protocol that loom drives.
-#[cfg(loom)]
-#[doc(hidden)]
-pub mod handover;
 mod heap;
+#[cfg(not(loom))]
 mod inbox;
-mod lock;
+#[cfg(not(loom))]
 mod mapping;
+#[cfg(not(loom))]
+mod mode;
+#[cfg(not(loom))]
+mod pin_map;
+#[cfg(not(loom))]
 pub mod pool;
+#[cfg(not(loom))]
 mod pool_meta;
+#[cfg(not(loom))]
+mod region;
+#[cfg(not(loom))]
 mod relaxed;
+#[cfg(not(loom))]
+mod route;
+#[cfg(not(loom))]
 mod shared_heap;
+#[cfg(not(loom))]
 mod size_class;
+#[cfg(not(loom))]
 mod source;
+#[cfg(not(loom))]
 mod stats;
 mod sync;
+#[cfg(not(loom))]
 mod thread_heap;
 
-pub use global::Global;
-pub use heap::Heap;
-pub use shared_heap::SharedHeap;
-pub use source::{ArenaSource, Os, Purged};
-pub use stats::{ClassStats, Stats};
+/// The protocols between threads. Under loom they are all that is built, and public, to be driven.
+macro_rules! protocols {
+    ($($module:ident)*) => { $(
+        #[cfg(not(loom))]
+        mod $module;
+        #[cfg(loom)]
+        #[doc(hidden)]
+        pub mod $module;
+    )* };
+}
+
+protocols!(bin budget handover interval lock);
+
+#[cfg(not(loom))]
+pub use self::{
+    budget::{Budget, Exceeded},
+    configured::Configured,
+    global::Global,
+    heap::Heap,
+    mode::Mode,
+    pin_map::{ArenaFill, PoolFill},
+    region::FixedRegion,
+    shared_heap::SharedHeap,
+    source::{ArenaSource, Os, Purged},
+    stats::{ClassStats, Stats},
+};
+
+#[cfg(all(feature = "allocator-api2-02", not(loom)))]
+pub use from_allocator::FromAllocator;

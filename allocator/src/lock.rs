@@ -1,20 +1,78 @@
-//! A lock that can be held across a `fork`.
+//! Locks that can be held across a `fork`.
 #![allow(unsafe_code, reason = "a lock lends what lies in an UnsafeCell")]
+#![cfg_attr(not(loom), allow(unreachable_pub, reason = "public for the loom tests alone"))]
 
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicBool, Ordering};
 
-/// A spin lock around a value.
+use crate::sync::{AtomicBool, Ordering, const_unless_loom, yield_now};
+
+/// A spin lock, without what it guards.
 ///
-/// It is held for a mapping or unmapping and no longer, so a waiter gives its time slice away and tries again.
-/// Unlike std's, it can be taken in one function and given back in another, as the handlers of a `fork` must.
+/// It is held for a change of an arena's maps, at most for one call of the kernel, so a waiter gives its time
+/// slice away and tries again. Unlike std's, it can be taken in one function and given back in another, as the
+/// handlers of a `fork` must.
+#[derive(Debug)]
+pub struct RawLock {
+    taken: AtomicBool,
+}
+
+/// The right to what a [`RawLock`] guards; dropping it gives the lock back.
+#[derive(Debug)]
+pub struct RawGuard<'a>(&'a RawLock);
+
+impl RawLock {
+    const_unless_loom! {
+        /// A lock that nobody has.
+        pub fn new() -> RawLock {
+            RawLock { taken: AtomicBool::new(false) }
+        }
+    }
+
+    /// Takes the lock for as long as the guard lives.
+    #[inline]
+    pub fn lock(&self) -> RawGuard<'_> {
+        self.take();
+        RawGuard(self)
+    }
+
+    /// Takes the lock for [`give_back`](Self::give_back).
+    #[inline]
+    pub fn take(&self) {
+        // Acquire: pairs with the store in `give_back`.
+        while self.taken.swap(true, Ordering::Acquire) {
+            yield_now();
+        }
+    }
+
+    /// Gives the lock back that this thread, or the parent of this process, has taken.
+    #[inline]
+    pub fn give_back(&self) {
+        // Release: pairs with the swap in `take`.
+        self.taken.store(false, Ordering::Release);
+    }
+}
+
+impl Default for RawLock {
+    fn default() -> RawLock {
+        RawLock::new()
+    }
+}
+
+impl Drop for RawGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.give_back();
+    }
+}
+
+/// A value that one thread at a time touches.
 ///
 /// # Invariants
-/// 1. Whoever brought `taken` from false to true is the only one who touches the value until it stores false.
+/// 1. Only whoever holds `raw` touches the value.
 #[derive(Debug)]
 pub(crate) struct Lock<T> {
-    taken: AtomicBool,
+    raw: RawLock,
     value: UnsafeCell<T>,
 }
 
@@ -22,31 +80,25 @@ pub(crate) struct Lock<T> {
 unsafe impl<T: Send> Sync for Lock<T> {}
 
 /// Access to the value of a [`Lock`], which is given back when this is dropped.
-pub(crate) struct Guard<'a, T>(&'a Lock<T>);
+pub(crate) struct Guard<'a, T> {
+    value: &'a UnsafeCell<T>,
+    _held: RawGuard<'a>,
+}
 
 impl<T> Lock<T> {
-    pub(crate) const fn new(value: T) -> Lock<T> {
-        Lock { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
-    }
-
-    pub(crate) fn lock(&self) -> Guard<'_, T> {
-        self.take();
-        Guard(self)
-    }
-
-    /// Takes the lock for [`give_back`](Self::give_back).
-    pub(crate) fn take(&self) {
-        // Acquire: pairs with the store in `give_back`.
-        while self.taken.swap(true, Ordering::Acquire) {
-            std::thread::yield_now();
+    const_unless_loom! {
+        pub(crate) fn new(value: T) -> Lock<T> {
+            Lock { raw: RawLock::new(), value: UnsafeCell::new(value) }
         }
     }
 
-    /// Gives the lock back that this thread, or the parent of this process, has taken with
-    /// [`take`](Self::take).
-    pub(crate) fn give_back(&self) {
-        // Release: pairs with the swap in `take`.
-        self.taken.store(false, Ordering::Release);
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
+        Guard { _held: self.raw.lock(), value: &self.value }
+    }
+
+    /// The lock alone, for the handlers of a `fork`.
+    pub(crate) fn raw(&self) -> &RawLock {
+        &self.raw
     }
 }
 
@@ -55,20 +107,14 @@ impl<T> Deref for Guard<'_, T> {
 
     fn deref(&self) -> &T {
         // SAFETY: invariant 1: the lock is taken for this guard.
-        unsafe { &*self.0.value.get() }
+        unsafe { &*self.value.get() }
     }
 }
 
 impl<T> DerefMut for Guard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as above, and the guard is borrowed exclusively.
-        unsafe { &mut *self.0.value.get() }
-    }
-}
-
-impl<T> Drop for Guard<'_, T> {
-    fn drop(&mut self) {
-        self.0.give_back();
+        unsafe { &mut *self.value.get() }
     }
 }
 

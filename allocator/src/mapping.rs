@@ -6,6 +6,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::budget::Budget;
 use crate::source::{ArenaSource, Os};
 
 const PAGE: usize = 4096;
@@ -19,43 +20,56 @@ fn rounded(size: usize) -> Option<usize> {
     size.max(1).checked_next_multiple_of(PAGE).filter(|&bytes| bytes <= isize::MAX as usize)
 }
 
-/// A block that reads 0.
-pub(crate) fn alloc(layout: Layout) -> Option<NonNull<u8>> {
+/// A block that reads 0, charged to `budget`.
+pub(crate) fn alloc(budget: &Budget, layout: Layout) -> Option<NonNull<u8>> {
     let bytes = rounded(layout.size())?;
-    let block = Os.map(bytes, layout.align().max(PAGE))?;
+    budget.charge(bytes)?;
+    let Some(block) = Os.map(bytes, layout.align().max(PAGE)) else {
+        budget.release(bytes);
+        return None;
+    };
     COUNT.fetch_add(1, Ordering::Relaxed);
     BYTES.fetch_add(bytes, Ordering::Relaxed);
     Some(block)
 }
 
 /// # Safety
-/// `ptr` was allocated here with `layout` and is not used again.
-pub(crate) unsafe fn dealloc(ptr: NonNull<u8>, layout: Layout) {
+/// `ptr` was allocated here with this budget and `layout` and is not used again.
+pub(crate) unsafe fn dealloc(budget: &Budget, ptr: NonNull<u8>, layout: Layout) {
     // The size was rounded when the block was made.
     let bytes = rounded(layout.size()).unwrap_or(0);
     COUNT.fetch_sub(1, Ordering::Relaxed);
     BYTES.fetch_sub(bytes, Ordering::Relaxed);
     // SAFETY: the whole mapping, which the caller gives up.
-    unsafe { Os.unmap(ptr, bytes) }
+    unsafe { Os.unmap(ptr, bytes, layout.align()) };
+    budget.release(bytes);
 }
 
 /// Grows or shrinks a block, moving its pages and not its bytes.
 ///
 /// # Safety
-/// `ptr` was allocated here with `layout`; it is not used again if the result is `Some`. The new size takes
+/// `ptr` was allocated here with this budget and `layout`; it is not used again if the result is `Some`. The new size takes
 /// the way of mappings, too.
-pub(crate) unsafe fn realloc(ptr: NonNull<u8>, layout: Layout, new_size: usize) -> Option<NonNull<u8>> {
+pub(crate) unsafe fn realloc(
+    budget: &Budget,
+    ptr: NonNull<u8>,
+    layout: Layout,
+    new_size: usize,
+) -> Option<NonNull<u8>> {
     let (old, new) = (rounded(layout.size())?, rounded(new_size)?);
     if old == new {
         return Some(ptr);
     }
+    budget.charge(new.saturating_sub(old))?;
     // A larger alignment than a page would be lost when the mapping moves.
     let may_move = if layout.align() <= PAGE { libc::MREMAP_MAYMOVE } else { 0 };
     // SAFETY: a whole mapping of ours of `old` bytes.
     let moved = unsafe { libc::mremap(ptr.as_ptr().cast(), old, new, may_move) };
     if moved == libc::MAP_FAILED {
+        budget.release(new.saturating_sub(old));
         return None;
     }
+    budget.release(old.saturating_sub(new));
     BYTES.fetch_add(new.wrapping_sub(old), Ordering::Relaxed);
     NonNull::new(moved.cast())
 }

@@ -30,10 +30,10 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-use crate::arena::{ArenaPtr, Arenas, RUN_SIDE_OFFSET};
+use crate::arena::{ARENA_SIZE, ArenaPtr, Arenas, RUN_SIDE_OFFSET};
 use crate::block::{Block, Link};
 use crate::budget::Budget;
-use crate::pool_meta::{PoolList, PoolPtr, RUN};
+use crate::pool_meta::{PoolList, PoolPtr};
 use crate::size_class::{SizeClass, WALKABLE_CLASSES as CLASSES, WALKABLE_MAX};
 use crate::source::{ArenaSource, Os};
 
@@ -101,7 +101,7 @@ impl<S: ArenaSource> PoolHeap<S> {
             partial: [const { PoolList::new() }; CLASSES],
             live: Cell::new(0),
             budget: Budget::new(usize::MAX),
-            arenas: Arenas::new(source, None),
+            arenas: Arenas::new(source, false),
         }
     }
 
@@ -193,7 +193,7 @@ impl<S: ArenaSource> PoolHeap<S> {
 
     /// Bytes held: arena headers, pools, touched free pools, runs.
     pub fn held_bytes(&self) -> usize {
-        self.budget.held()
+        self.budget.held_bytes()
     }
 
     /// Returns every free pool and arena to the source. Returns the bytes that went back.
@@ -215,8 +215,10 @@ impl<S: ArenaSource> PoolHeap<S> {
     #[cold]
     #[inline(never)]
     fn alloc_run(&self, layout: Layout) -> Option<NonNull<u8>> {
+        if layout.align() > ARENA_SIZE / 2 {
+            return None; // `pool_of` finds the header of no farther block
+        }
         let pool = self.arenas.take_run(&self.budget, self.config.tag, layout.size(), layout.align())?;
-        pool.format(RUN, 1, layout.size(), 0, 1);
         let block = pool.pop(self.link(), SHIFT)?;
         self.live.set(self.live.get() + 1);
         Some(block.into_ptr()) // of a fresh mapping, which reads 0
@@ -235,7 +237,7 @@ impl<S: ArenaSource> PoolHeap<S> {
             capacity -= 1;
             first = (capacity * self.config.side_bytes_per_block).next_multiple_of(align);
         }
-        let pool = self.arenas.take_units(&self.budget, self.config.tag, 1, 1)?;
+        let (pool, _) = self.arenas.take_units(&self.budget, self.config.tag, 1, 1)?;
         pool.format(class.index() as u8, 1, size, first, capacity);
         // SAFETY: the side bytes lie at the start of the unit, which is ours.
         unsafe { pool.base(SHIFT).write_bytes(0, capacity * self.config.side_bytes_per_block) };

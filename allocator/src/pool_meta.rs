@@ -45,7 +45,7 @@ pub(crate) struct PoolMeta {
     recip: Cell<u32>,
     /// Offset of block 0 from the start of the pool.
     pub(crate) first: Cell<u32>,
-    /// Words for the owner of the heap. In heaps, the first is the number of units that were charged.
+    /// Words for the owner of the heap.
     pub(crate) user: [Cell<usize>; 2],
 }
 

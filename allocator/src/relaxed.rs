@@ -1,6 +1,6 @@
 //! Cells that other threads may read for statistics, and hint through.
 
-use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU16, AtomicUsize, Ordering};
 
 /// A number with one writer at a time and any number of readers that can live with an old value.
 ///
@@ -32,10 +32,4 @@ impl Relaxed<AtomicUsize> {
     }
 }
 
-impl Relaxed<AtomicU32> {
-    pub(crate) const fn new(value: u32) -> Self {
-        Relaxed(AtomicU32::new(value))
-    }
-}
-
-relaxed!(AtomicU8 u8, AtomicU16 u16, AtomicU32 u32, AtomicUsize usize);
+relaxed!(AtomicU8 u8, AtomicU16 u16, AtomicUsize usize);

@@ -1,11 +1,11 @@
 //! [`SharedHeap`]: an explicit heap for any thread.
-#![allow(unsafe_code, reason = "Allocator is an unsafe trait")]
+#![allow(unsafe_code, reason = "hands out raw memory")]
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use allocator_api2::alloc::{AllocError, Allocator};
-
+use crate::allocator_impl::Blocks;
+use crate::budget::Budget;
 use crate::heap::Heap;
 use crate::lock::Lock;
 use crate::source::{ArenaSource, Os};
@@ -48,6 +48,11 @@ impl SharedHeap {
     pub const fn with_limit(bytes: usize) -> SharedHeap {
         SharedHeap::new_in(Os, bytes)
     }
+
+    /// A heap whose bytes also count in `budget`: see [`Heap::within`].
+    pub const fn within(budget: &'static Budget) -> SharedHeap {
+        SharedHeap::new_within(Os, usize::MAX, budget)
+    }
 }
 
 impl Default for SharedHeap {
@@ -60,6 +65,11 @@ impl<S: ArenaSource> SharedHeap<S> {
     /// A heap on the memory of `source` that holds at most `limit` bytes.
     pub const fn new_in(source: S, limit: usize) -> SharedHeap<S> {
         SharedHeap { heap: Lock::new(Heap::new_in(source, limit)) }
+    }
+
+    /// A heap on the memory of `source` that holds at most `limit` bytes, which also count in `budget`.
+    pub const fn new_within(source: S, limit: usize, budget: &'static Budget) -> SharedHeap<S> {
+        SharedHeap { heap: Lock::new(Heap::new_within(source, limit, budget)) }
     }
 
     /// See [`Heap::stats`].
@@ -83,28 +93,36 @@ impl<S: ArenaSource> SharedHeap<S> {
     }
 }
 
-// SAFETY: the contract of `&Heap`, whose blocks are not tied to a thread; the lock lets one at a time use it.
-unsafe impl<S: ArenaSource> Allocator for &SharedHeap<S> {
-    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        (&*self.heap.lock()).allocate(layout)
+// SAFETY: as for `Heap`, whose blocks are not tied to a thread; the lock lets one at a time use it.
+unsafe impl<S: ArenaSource> Blocks for SharedHeap<S> {
+    fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
+        let heap = self.heap.lock();
+        let (block, budget) = (heap.alloc_unrung(layout), heap.budget());
+        drop(heap);
+        // Outside the lock: a callback may use this very heap.
+        budget.inspect(|budget| budget.ring());
+        block
     }
 
-    fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        (&*self.heap.lock()).allocate_zeroed(layout)
+    fn take_zeroed(&self, layout: Layout) -> Option<NonNull<u8>> {
+        let block = self.take(layout)?;
+        // SAFETY: the block was just made with this layout; its pool, which says what is old in it, is in use.
+        unsafe { Heap::<S>::clear(block, layout) };
+        Some(block)
     }
 
-    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+    unsafe fn give_back(&self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: the caller's promise.
-        unsafe { (&*self.heap.lock()).deallocate(ptr, layout) }
+        unsafe { self.heap.lock().dealloc(block, layout) }
     }
 
-    unsafe fn grow(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<[u8]>, AllocError> {
+    unsafe fn resize(&self, block: NonNull<u8>, layout: Layout, new_size: usize) -> Option<NonNull<u8>> {
+        let heap = self.heap.lock();
         // SAFETY: the caller's promise.
-        unsafe { (&*self.heap.lock()).grow(ptr, old, new) }
-    }
-
-    unsafe fn shrink(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        // SAFETY: the caller's promise.
-        unsafe { (&*self.heap.lock()).shrink(ptr, old, new) }
+        let resized = unsafe { heap.realloc_unrung(block, layout, new_size) };
+        let budget = heap.budget();
+        drop(heap);
+        budget.inspect(|budget| budget.ring());
+        resized
     }
 }

@@ -71,6 +71,10 @@ impl SizeClass {
     #[inline(always)]
     pub(crate) const fn of(layout: Layout, max: usize) -> Option<SizeClass> {
         let (size, align) = (layout.size(), layout.align());
+        if align <= 8 && size <= TABLE_MAX && TABLE_MAX <= max {
+            // The most frequent case, with one comparison of the size.
+            return Some(SizeClass(TABLE[size.div_ceil(8)]));
+        }
         if align <= 16 {
             // Every class of at least 16 bytes that holds a multiple of 16 is a multiple of 16 itself.
             let size = if align == 16 { size.saturating_add(15) & !15 } else { size };

@@ -26,9 +26,9 @@ pub unsafe trait ArenaSource {
     /// Gives a whole range back.
     ///
     /// # Safety
-    /// `ptr` and `size` are what one call of [`map`](Self::map) returned and was asked, and nobody uses the
-    /// range any more.
-    unsafe fn unmap(&self, ptr: NonNull<u8>, size: usize);
+    /// `ptr` is what one call of [`map`](Self::map) with this size and alignment returned, or
+    /// [`remap`](Self::remap) made of it, and nobody uses the range any more.
+    unsafe fn unmap(&self, ptr: NonNull<u8>, size: usize, align: usize);
 
     /// Gives the memory of a part of a range back while the addresses stay reserved. The default keeps it.
     ///
@@ -37,6 +37,23 @@ pub unsafe trait ArenaSource {
     unsafe fn purge(&self, ptr: NonNull<u8>, size: usize) -> Purged {
         let _ = (ptr, size);
         Purged::Kept
+    }
+
+    /// Makes a range larger or smaller, at the same place or another one at the same alignment; the content
+    /// moves with it, new bytes read 0. `None` leaves the range as it was. The default cannot.
+    ///
+    /// # Safety
+    /// `ptr` and `old_size` are a whole mapped range at this alignment that nobody but the caller uses; after `Some` the old range
+    /// is not used again. `new_size` is a multiple of 4096 and not 0.
+    unsafe fn remap(
+        &self,
+        ptr: NonNull<u8>,
+        old_size: usize,
+        new_size: usize,
+        align: usize,
+    ) -> Option<NonNull<u8>> {
+        let _ = (ptr, old_size, new_size, align);
+        None
     }
 }
 
@@ -48,20 +65,41 @@ pub unsafe trait ArenaSource {
 pub struct Os;
 
 impl Os {
-    fn map_anywhere(size: usize) -> Option<NonNull<u8>> {
+    fn map_anywhere(size: usize, protection: libc::c_int) -> Option<NonNull<u8>> {
         // SAFETY: a new anonymous private mapping at an address of the kernel's choice touches no memory of
         // ours.
         let ptr = unsafe {
             libc::mmap(
                 core::ptr::null_mut(),
                 size,
-                libc::PROT_READ | libc::PROT_WRITE,
+                protection,
                 libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
                 -1,
                 0,
             )
         };
         if ptr == libc::MAP_FAILED { None } else { NonNull::new(ptr.cast()) }
+    }
+
+    fn map_aligned(size: usize, align: usize, protection: libc::c_int) -> Option<NonNull<u8>> {
+        let ptr = Self::map_anywhere(size, protection)?;
+        if ptr.addr().get() & (align - 1) == 0 {
+            return Some(ptr);
+        }
+        // SAFETY: the range was mapped above and never used.
+        unsafe { Self::unmap_part(ptr, size) };
+        let whole = size.checked_add(align)?;
+        let ptr = Self::map_anywhere(whole, protection)?;
+        let before = ptr.addr().get().wrapping_neg() & (align - 1);
+        // SAFETY: `before < align`, so the aligned part starts in the mapping.
+        let start = unsafe { ptr.add(before) };
+        // SAFETY: and its `size` bytes end in the mapping.
+        let end = unsafe { start.add(size) };
+        // SAFETY: the bytes before the aligned part, never used.
+        unsafe { Self::unmap_part(ptr, before) };
+        // SAFETY: the bytes after the aligned part, never used.
+        unsafe { Self::unmap_part(end, align - before) };
+        Some(start)
     }
 
     /// # Safety
@@ -78,27 +116,10 @@ impl Os {
 // SAFETY: the kernel returns zeroed pages that overlap nothing, and keeps them until `munmap`.
 unsafe impl ArenaSource for Os {
     fn map(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
-        let ptr = Self::map_anywhere(size)?;
-        if ptr.addr().get() & (align - 1) == 0 {
-            return Some(ptr);
-        }
-        // SAFETY: the range was mapped above and never used.
-        unsafe { Self::unmap_part(ptr, size) };
-        let whole = size.checked_add(align)?;
-        let ptr = Self::map_anywhere(whole)?;
-        let before = ptr.addr().get().wrapping_neg() & (align - 1);
-        // SAFETY: `before < align`, so the aligned part starts in the mapping.
-        let start = unsafe { ptr.add(before) };
-        // SAFETY: and its `size` bytes end in the mapping.
-        let end = unsafe { start.add(size) };
-        // SAFETY: the bytes before the aligned part, never used.
-        unsafe { Self::unmap_part(ptr, before) };
-        // SAFETY: the bytes after the aligned part, never used.
-        unsafe { Self::unmap_part(end, align - before) };
-        Some(start)
+        Self::map_aligned(size, align, libc::PROT_READ | libc::PROT_WRITE)
     }
 
-    unsafe fn unmap(&self, ptr: NonNull<u8>, size: usize) {
+    unsafe fn unmap(&self, ptr: NonNull<u8>, size: usize, _align: usize) {
         // SAFETY: the caller's promise.
         unsafe { Self::unmap_part(ptr, size) }
     }
@@ -107,6 +128,31 @@ unsafe impl ArenaSource for Os {
         // SAFETY: the caller promises that the content of this part of a mapping is not needed.
         let failed = unsafe { libc::madvise(ptr.as_ptr().cast(), size, libc::MADV_DONTNEED) };
         if failed == 0 { Purged::Returned } else { Purged::Kept }
+    }
+
+    unsafe fn remap(
+        &self,
+        ptr: NonNull<u8>,
+        old_size: usize,
+        new_size: usize,
+        align: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: the caller's promise: a whole mapping that nobody else uses.
+        let same = unsafe { libc::mremap(ptr.as_ptr().cast(), old_size, new_size, 0) };
+        if same != libc::MAP_FAILED {
+            return Some(ptr);
+        }
+        // An aligned place that nothing else can take, which the pages are then moved over.
+        let place = Self::map_aligned(new_size, align, libc::PROT_NONE)?;
+        let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+        // SAFETY: as above; the place is a mapping of ours of `new_size` bytes that nobody uses.
+        let moved = unsafe { libc::mremap(ptr.as_ptr().cast(), old_size, new_size, flags, place.as_ptr()) };
+        if moved == libc::MAP_FAILED {
+            // SAFETY: the place, unused.
+            unsafe { Self::unmap_part(place, new_size) };
+            return None;
+        }
+        Some(place)
     }
 }
 
@@ -131,7 +177,7 @@ mod tests {
             let bytes = unsafe { core::slice::from_raw_parts(ptr.as_ptr(), size) };
             assert!(bytes[..4096].iter().all(|&b| b == 0) && bytes[4096..].iter().all(|&b| b == 7));
             // SAFETY: mapped above with this size, not used again.
-            unsafe { Os.unmap(ptr, size) };
+            unsafe { Os.unmap(ptr, size, align) };
         }
     }
 

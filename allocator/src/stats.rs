@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::arena::ARENA_SIZE;
-use crate::heap::UNIT;
+use crate::route::UNIT;
 use crate::size_class::{CLASSES, SizeClass};
 
 /// Units of an arena, its header's left out.
@@ -201,6 +201,12 @@ impl Stats {
     /// arenas and pools that were never touched do not count.
     pub fn held_bytes(&self) -> usize {
         self.held_bytes
+    }
+
+    /// Bytes held that nobody uses: free blocks, ends of pools, free units that were not given back, headers.
+    pub fn idle_bytes(&self) -> usize {
+        let used = self.bytes_in_use() + self.run_bytes + self.mapped_bytes;
+        self.held_bytes.saturating_sub(used)
     }
 
     /// Most bytes held at one time.

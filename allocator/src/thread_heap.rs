@@ -9,17 +9,26 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::block::Block;
+use crate::budget::Budget;
+use crate::clock;
 use crate::handover::{Handover, State};
-use crate::heap::Heap;
+use crate::heap::{Heap, Neighbours};
 use crate::inbox::{Chain, InBlocks, received};
-use crate::lock::Lock;
+use crate::interval::Interval;
+use crate::lock::RawLock;
+use crate::mode::Mode;
+use crate::pin_map::ArenaFill;
 use crate::source::{ArenaSource, Os};
 use crate::stats::Stats;
 
 /// All heaps that were ever made, latest first. Heaps are only added.
 static ALL: AtomicPtr<ThreadHeap> = AtomicPtr::new(ptr::null_mut());
-/// Held while an arena of any of them is mapped or unmapped, and while somebody walks another's arenas.
-static ARENAS: Lock<()> = Lock::new(());
+/// Held while one more is made.
+static CREATING: RawLock = RawLock::new();
+/// The account of the process.
+pub(crate) static PROCESS: Budget = Budget::new(usize::MAX);
+/// When everything that is free was given back last.
+static PURGES: Interval = Interval::new();
 
 /// A heap that threads hand on to one another.
 pub(crate) struct ThreadHeap {
@@ -95,17 +104,23 @@ impl Owned {
         self.heap().send_all();
     }
 
-    /// Empties bins, outbox and inbox.
+    /// Empties bins, outbox and inbox, and returns free pools to their arenas.
     pub(crate) fn flush(&self) {
-        self.heap().flush();
         self.sort_inbox_now();
+        self.heap().flush();
     }
 
-    /// Gives the heap up for others to take.
+    /// Gives everything back that is free anywhere, if it is time to. About 5 ns if it is not.
+    #[inline]
+    pub(crate) fn purge_if_due(&self) {
+        if PURGES.is_due(clock::now(), Mode::now().interval()) {
+            purge(Some(self));
+        }
+    }
+
+    /// Gives the heap up for others to take. What it has free stays in its arenas until the next purge.
     pub(crate) fn abandon(self) {
         self.flush();
-        self.heap().purge();
-        self.heap().send_all();
         self.0.release();
     }
 }
@@ -129,6 +144,14 @@ fn deliver(tag: usize, chain: Chain) {
     if let (Some(heap), Some((first, last))) = (NonNull::new(ptr).map(ThreadHeapPtr), chain.into_ends()) {
         // While `sort` is called, this thread owns the heap.
         heap.shared().handover.deliver(first, last, |first| Owned(heap).sort(first));
+    }
+}
+
+/// Called by a heap whose bin has overflowed, with its own tag.
+fn overflowed(tag: usize) {
+    if let Some(heap) = NonNull::new(ptr::with_exposed_provenance_mut::<ThreadHeap>(tag)) {
+        // SAFETY: only the owner frees into a heap's bins, and the call is the last thing that the free does.
+        unsafe { Owned::new(heap) }.purge_if_due();
     }
 }
 
@@ -159,17 +182,25 @@ pub(crate) fn adopt_or_create() -> Option<Owned> {
     all().find_map(|heap| heap.claim(State::Active)).or_else(create)
 }
 
-/// The lock of the arenas, for the handlers of a `fork`.
-pub(crate) fn arenas_lock() -> &'static Lock<()> {
-    &ARENAS
+/// Takes every lock, so that a `fork` finds no arena half changed.
+pub(crate) fn take_locks() {
+    CREATING.take();
+    all().for_each(|heap| heap.shared().heap.arenas_lock().take());
+}
+
+/// Gives back what [`take_locks`] took, in the parent and in the child.
+pub(crate) fn give_locks_back() {
+    all().for_each(|heap| heap.shared().heap.arenas_lock().give_back());
+    CREATING.give_back();
 }
 
 /// A new heap, entered in the registry, which the caller owns.
 pub(crate) fn create() -> Option<Owned> {
+    let _alone = CREATING.lock();
     let memory = Os.map(size_of::<ThreadHeap>().next_multiple_of(4096), 4096)?.cast::<ThreadHeap>();
     let tag = memory.as_ptr().expose_provenance();
     let heap = ThreadHeap {
-        heap: Heap::tagged(Os, usize::MAX, tag, deliver, Some(&ARENAS)),
+        heap: Heap::tagged(Os, &PROCESS, tag, Neighbours { deliver, overflowed }),
         handover: Handover::new(),
         next: ptr::null_mut(),
     };
@@ -188,18 +219,25 @@ pub(crate) fn create() -> Option<Owned> {
     }
 }
 
-/// Purges every abandoned heap and asks the owners of the others to empty their bins. Returns the bytes that
-/// went back.
-pub(crate) fn purge_others(own: Option<ThreadHeapPtr>) -> usize {
+/// Gives everything back that is free: of the caller's own heap and of abandoned heaps all of it; of others the
+/// units that no pool has, and their owners are asked to empty their bins. Returns the bytes that went back.
+pub(crate) fn purge(own: Option<&Owned>) -> usize {
     let mut bytes = 0;
-    for heap in all().filter(|&heap| Some(heap) != own) {
+    if let Some(own) = own {
+        own.flush();
+        bytes += own.heap().purge_arenas();
+    }
+    for heap in all().filter(|&heap| own.is_none_or(|own| own.0 != heap)) {
         match heap.claim(State::Busy) {
             Some(owned) => {
-                owned.sort_inbox_now();
-                bytes += owned.heap().purge();
+                owned.flush();
+                bytes += owned.heap().purge_arenas();
                 heap.release();
             }
-            None => heap.shared().heap.ask_to_flush(),
+            None => {
+                heap.shared().heap.ask_to_flush();
+                bytes += heap.shared().heap.purge_arenas();
+            }
         }
     }
     bytes
@@ -207,10 +245,12 @@ pub(crate) fn purge_others(own: Option<ThreadHeapPtr>) -> usize {
 
 /// What all heaps hold. Their owners may be at work, so the numbers are of about the same moment, no more.
 pub(crate) fn stats() -> Stats {
-    let _arenas_stay = ARENAS.lock();
     let mut stats = Stats::empty();
-    for heap in all() {
-        heap.shared().heap.add_to(&mut stats);
-    }
+    all().for_each(|heap| heap.shared().heap.add_to(&mut stats));
     stats
+}
+
+/// Every arena of every heap, by heap and address, as it is when the iterator reaches it.
+pub(crate) fn arenas() -> impl Iterator<Item = ArenaFill> {
+    all().flat_map(|heap| heap.shared().heap.arenas())
 }

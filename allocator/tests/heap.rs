@@ -35,10 +35,10 @@ unsafe impl ArenaSource for Counted {
         Some(ptr)
     }
 
-    unsafe fn unmap(&self, ptr: NonNull<u8>, size: usize) {
+    unsafe fn unmap(&self, ptr: NonNull<u8>, size: usize, align: usize) {
         self.mapped.set(self.mapped.get() - size);
         // SAFETY: the caller's promise.
-        unsafe { Os.unmap(ptr, size) }
+        unsafe { Os.unmap(ptr, size, align) }
     }
 
     unsafe fn purge(&self, ptr: NonNull<u8>, size: usize) -> Purged {
