@@ -78,6 +78,8 @@ pub(crate) struct ArenaHeader {
     run_charge: Relaxed<AtomicUsize>,
     /// Index of the mapping's one pool.
     run_index: Cell<usize>,
+    /// Whether the arena is one huge page, and so all of it is touched at once.
+    huge: Cell<bool>,
     /// A word for the owner of the heap.
     pub(crate) tag: Cell<usize>,
 }
@@ -185,6 +187,17 @@ impl ArenaPtr {
     pub(crate) fn next(self) -> Option<ArenaPtr> {
         self.next.get()
     }
+}
+
+/// What is mapped for an arena.
+struct Extent {
+    /// Bytes, and their alignment.
+    size: usize,
+    align: usize,
+    /// Bytes in front of the header.
+    lead: usize,
+    /// Whether it is one huge page, if the source agrees.
+    huge: bool,
 }
 
 /// All arenas of one heap, of units of `1 << SHIFT` bytes.
@@ -352,8 +365,8 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
         self.units_dirty_free.set(self.units_dirty_free.get() + dirty);
         self.set_free(arena, arena.free.get() | units);
         self.forget_by_the_clock();
-        let mode = if self.shared { Mode::now() } else { Mode::Balanced };
-        if self.units_dirty_free.get() > mode.units_kept(self.units_used.get(), self.units_missed.get()) {
+        let kept = self.mode().units_kept(self.units_used.get(), self.units_missed.get());
+        if self.units_dirty_free.get() > kept {
             self.give_back(budget);
         }
     }
@@ -400,7 +413,8 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
             (ARENA_SIZE, align - ARENA_SIZE)
         };
         let bytes = room.checked_add(lead)?.checked_add(offset)?;
-        let arena = self.map(budget, tag, bytes, align.max(ARENA_SIZE), lead, charge)?;
+        let extent = Extent { size: bytes, align: align.max(ARENA_SIZE), lead, huge: false };
+        let arena = self.map(budget, tag, extent, charge)?;
         let index = if lead == 0 && offset < ARENA_SIZE { offset >> SHIFT } else { FAR_INDEX };
         arena.run_charge.set(charge);
         arena.run_index.set(index);
@@ -526,34 +540,48 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
     }
 
     fn map_arena(&self, budget: &Budget, tag: usize) -> Option<ArenaPtr> {
-        let arena = self.map(budget, tag, ARENA_SIZE, ARENA_SIZE, 0, Self::UNIT)?;
+        // A budget that has no room for the whole arena at once may have some for a few units.
+        let units = Self::UNITS * Self::UNIT;
+        let huge = self.count.get() >= self.mode().arenas_of_small_pages() && budget.charge(units).is_some();
+        let arena =
+            self.map(budget, tag, Extent { size: ARENA_SIZE, align: ARENA_SIZE, lead: 0, huge }, Self::UNIT);
+        let is_huge = arena.is_some_and(|arena| arena.huge.get());
+        if huge && !is_huge {
+            budget.release(units);
+        }
+        let arena = arena?;
         self.set_free(arena, Self::ALL_FREE);
+        if is_huge {
+            arena.dirty.set(Self::ALL_FREE);
+            self.units_dirty_free.set(self.units_dirty_free.get() + Self::UNITS);
+        }
         Some(arena)
     }
 
-    /// Maps `size` bytes at alignment `align`, charges `charge` for them and enters the arena whose header lies
-    /// `lead` bytes further in the address order.
-    fn map(
-        &self,
-        budget: &Budget,
-        tag: usize,
-        size: usize,
-        align: usize,
-        lead: usize,
-        charge: usize,
-    ) -> Option<ArenaPtr> {
+    /// An explicit heap is balanced.
+    fn mode(&self) -> Mode {
+        if self.shared { Mode::now() } else { Mode::Balanced }
+    }
+
+    /// Maps an extent, charges `charge` for it and enters its arena in the address order.
+    fn map(&self, budget: &Budget, tag: usize, extent: Extent, charge: usize) -> Option<ArenaPtr> {
+        let Extent { size, align, lead, huge } = extent;
         budget.charge(charge)?;
         let Some(start) = self.source.map(size, align) else {
             budget.release(charge);
             return None;
         };
         debug_assert_eq!(start.addr().get() % align, 0);
+        // Before anything is touched: a huge page comes with the first touch or not at all.
+        // SAFETY: the range that was just mapped.
+        let huge = huge && unsafe { self.source.prefer_huge_page(start, size, true) };
         // Blocks come back by address alone; see `ArenaPtr::of_address`.
         let _ = start.as_ptr().expose_provenance();
         // SAFETY: `lead < size`.
         let arena = ArenaPtr(unsafe { start.add(lead) }.cast());
         arena.size.set(size);
         arena.lead.set(lead);
+        arena.huge.set(huge);
         arena.tag.set(tag);
         self.insert_by_address(arena);
         self.count.set(self.count.get() + 1);
@@ -595,6 +623,11 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
     fn purge_units(&self, budget: &Budget) {
         for arena in self.iter() {
             let mut rest = arena.free.get() & arena.dirty.get();
+            if rest != 0 && arena.huge.take() {
+                // Or the kernel would put the page together again.
+                // SAFETY: a mapped arena.
+                unsafe { self.source.prefer_huge_page(arena.start(), ARENA_SIZE, false) };
+            }
             while rest != 0 {
                 let start = rest.trailing_zeros();
                 let count = (!(rest >> start)).trailing_zeros();

@@ -100,7 +100,8 @@ impl BinLength {
 
     /// Asks the owner to empty the bin at its next free into it. Anybody may ask.
     pub fn ask_to_flush(&self) {
-        self.limit.store(0, Ordering::Relaxed);
+        // An exchange, so that it stands before or after one of the owner's and not beside it.
+        self.limit.swap(0, Ordering::Relaxed);
     }
 
     fn learn(&self, new: u32) {

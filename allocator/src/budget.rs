@@ -167,12 +167,14 @@ impl Budget {
     }
 
     /// The account around this one.
+    #[cfg_attr(loom, allow(dead_code, reason = "heaps are not built"))]
     pub(crate) fn parent(&self) -> Option<&'static Budget> {
         self.parent
     }
 
     /// Calls the callbacks that are due here and in the accounts around. Two loads for each if none is.
     #[inline]
+    #[cfg_attr(loom, allow(dead_code, reason = "heaps are not built"))]
     pub(crate) fn ring(&self) {
         let mut account = Some(self);
         while let Some(budget) = account {

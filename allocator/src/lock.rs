@@ -2,9 +2,6 @@
 #![allow(unsafe_code, reason = "a lock lends what lies in an UnsafeCell")]
 #![cfg_attr(not(loom), allow(unreachable_pub, reason = "public for the loom tests alone"))]
 
-use core::cell::UnsafeCell;
-use core::ops::{Deref, DerefMut};
-
 use crate::sync::{AtomicBool, Ordering, const_unless_loom, yield_now};
 
 /// A spin lock, without what it guards.
@@ -39,8 +36,8 @@ impl RawLock {
     /// Takes the lock for [`give_back`](Self::give_back).
     #[inline]
     pub fn take(&self) {
-        // Acquire: pairs with the store in `give_back`.
-        while self.taken.swap(true, Ordering::Acquire) {
+        // Acquire: pairs with the store in `give_back`. A failure orders nothing.
+        while self.taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
             yield_now();
         }
     }
@@ -48,7 +45,7 @@ impl RawLock {
     /// Gives the lock back that this thread, or the parent of this process, has taken.
     #[inline]
     pub fn give_back(&self) {
-        // Release: pairs with the swap in `take`.
+        // Release: pairs with the exchange in `take`.
         self.taken.store(false, Ordering::Release);
     }
 }
@@ -65,6 +62,17 @@ impl Drop for RawGuard<'_> {
         self.0.give_back();
     }
 }
+
+#[cfg(not(loom))]
+pub(crate) use value::Lock;
+
+/// The lock with what it guards. Loom drives the lock alone.
+#[cfg(not(loom))]
+mod value {
+use core::cell::UnsafeCell;
+use core::ops::{Deref, DerefMut};
+
+use super::{RawGuard, RawLock};
 
 /// A value that one thread at a time touches.
 ///
@@ -86,10 +94,8 @@ pub(crate) struct Guard<'a, T> {
 }
 
 impl<T> Lock<T> {
-    const_unless_loom! {
-        pub(crate) fn new(value: T) -> Lock<T> {
-            Lock { raw: RawLock::new(), value: UnsafeCell::new(value) }
-        }
+    pub(crate) const fn new(value: T) -> Lock<T> {
+        Lock { raw: RawLock::new(), value: UnsafeCell::new(value) }
     }
 
     pub(crate) fn lock(&self) -> Guard<'_, T> {
@@ -118,7 +124,9 @@ impl<T> DerefMut for Guard<'_, T> {
     }
 }
 
-#[cfg(test)]
+}
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

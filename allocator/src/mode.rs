@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 /// | --- | --- | --- | --- |
 /// | everything free goes back after | 10 s | 500 ms | 100 ms |
 /// | and before, what a heap has free above | no bound | 1 MiB, a quarter of its pools in use, or what it lately missed | 256 KiB |
+/// | arenas of a heap are huge pages from | the second on | the ninth on | never |
 ///
 /// The time counts from the last purge of the process and is looked at where a thread refills or empties a bin,
 /// so an idle process purges nothing by itself; see [`Global::purge`](crate::Global::purge).
@@ -47,6 +48,16 @@ impl Mode {
             Mode::Throughput => 10_000,
             Mode::Balanced => 500,
             Mode::Compact => 100,
+        }
+    }
+
+    /// Arenas that a heap has before it asks for huge pages: with few, one that is hardly used would weigh too
+    /// much.
+    pub(crate) const fn arenas_of_small_pages(self) -> usize {
+        match self {
+            Mode::Throughput => 1,
+            Mode::Balanced => 8,
+            Mode::Compact => usize::MAX,
         }
     }
 

@@ -39,6 +39,17 @@ pub unsafe trait ArenaSource {
         Purged::Kept
     }
 
+    /// Says that a range of 2 MiB, aligned to 2 MiB, is better backed by one huge page, or that it is not any more
+    /// because parts of it will be purged. True if a first touch will make all of it resident. The default does
+    /// nothing.
+    ///
+    /// # Safety
+    /// The range is part of a mapped one.
+    unsafe fn prefer_huge_page(&self, ptr: NonNull<u8>, size: usize, prefer: bool) -> bool {
+        let _ = (ptr, size, prefer);
+        false
+    }
+
     /// Makes a range larger or smaller, at the same place or another one at the same alignment; the content
     /// moves with it, new bytes read 0. `None` leaves the range as it was. The default cannot.
     ///
@@ -128,6 +139,13 @@ unsafe impl ArenaSource for Os {
         // SAFETY: the caller promises that the content of this part of a mapping is not needed.
         let failed = unsafe { libc::madvise(ptr.as_ptr().cast(), size, libc::MADV_DONTNEED) };
         if failed == 0 { Purged::Returned } else { Purged::Kept }
+    }
+
+    unsafe fn prefer_huge_page(&self, ptr: NonNull<u8>, size: usize, prefer: bool) -> bool {
+        let advice = if prefer { libc::MADV_HUGEPAGE } else { libc::MADV_NOHUGEPAGE };
+        // SAFETY: advice about a mapping of ours changes no content.
+        let failed = unsafe { libc::madvise(ptr.as_ptr().cast(), size, advice) };
+        failed == 0 && prefer
     }
 
     unsafe fn remap(

@@ -1,4 +1,4 @@
-//! The hand-over of heaps and blocks, in every order that loom can make of it:
+//! The protocols between threads, in every order that loom can make of them:
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" cargo test --release -p cpymem-allocator --test loom
@@ -8,7 +8,11 @@
 
 use std::sync::atomic::AtomicUsize as StdAtomicUsize;
 
+use cpymem_allocator::bin::{BinLength, Overflow};
+use cpymem_allocator::budget::Budget;
 use cpymem_allocator::handover::{Handover, Links, State};
+use cpymem_allocator::interval::Interval;
+use cpymem_allocator::lock::RawLock;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -178,4 +182,124 @@ fn a_delivery_races_an_adoption() {
         assert!(adopted || waiting == 0);
     });
     assert!(ADOPTED.load(std::sync::atomic::Ordering::Relaxed) > 0);
+}
+
+/// The purge of a thread that does not own the heap, against the owner that takes a unit and writes to it. Both
+/// hold the lock while they look at the maps; the content is the owner's alone once the unit is taken.
+#[test]
+fn a_purge_never_touches_a_unit_that_is_being_taken() {
+    struct Unit {
+        lock: RawLock,
+        free: UnsafeCell<bool>,
+        content: UnsafeCell<u8>,
+    }
+    static PURGED_FIRST: StdAtomicUsize = StdAtomicUsize::new(0);
+    // Waiting for a spin lock has no bound; two preemptions show every order of the two critical sections.
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let unit =
+            Arc::new(Unit { lock: RawLock::new(), free: UnsafeCell::new(true), content: UnsafeCell::new(1) });
+        let purger = {
+            let unit = unit.clone();
+            thread::spawn(move || {
+                let _alone = unit.lock.lock();
+                // SAFETY: under the lock; loom checks that.
+                if unit.free.with(|free| unsafe { *free }) {
+                    // SAFETY: a free unit, under the lock.
+                    unit.content.with_mut(|content| unsafe { *content = 0 });
+                }
+            })
+        };
+        {
+            let _alone = unit.lock.lock();
+            // SAFETY: under the lock.
+            unit.free.with_mut(|free| unsafe { *free = false });
+        }
+        // Outside the lock, as the owner writes to its blocks.
+        // SAFETY: the unit is taken; loom sees the purger if it still writes.
+        let before = unit.content.with(|content| unsafe { *content });
+        PURGED_FIRST.fetch_add(usize::from(before == 0), std::sync::atomic::Ordering::Relaxed);
+        // SAFETY: as above.
+        unit.content.with_mut(|content| unsafe { *content = 7 });
+        purger.join().unwrap();
+        // SAFETY: the purger is gone.
+        assert_eq!(unit.content.with(|content| unsafe { *content }), 7);
+    });
+    assert!(PURGED_FIRST.load(std::sync::atomic::Ordering::Relaxed) > 0);
+}
+
+#[test]
+fn a_hard_limit_is_never_passed_and_no_refund_is_lost() {
+    loom::model(|| {
+        let parent: &'static Budget = Box::leak(Box::new(Budget::new(3)));
+        let threads = [2, 2].map(|bytes| {
+            thread::spawn(move || {
+                let heap = Budget::within(parent, usize::MAX);
+                let charged = heap.charge(bytes).is_some();
+                assert!(parent.held_bytes() <= 3);
+                if charged {
+                    heap.release(1);
+                }
+                (charged, heap.held_bytes())
+            })
+        });
+        let results = threads.map(|thread| thread.join().unwrap());
+        assert!(results.iter().any(|&(charged, _)| charged), "one of them fits");
+        let held: usize = results.iter().map(|&(_, held)| held).sum();
+        assert_eq!(parent.held_bytes(), held);
+        assert!(parent.peak_held_bytes() <= 3);
+    });
+}
+
+#[test]
+fn one_thread_purges_when_it_is_time_to() {
+    loom::model(|| {
+        let interval = Arc::new(Interval::new());
+        let threads = [1_000, 1_001].map(|now| {
+            let interval = interval.clone();
+            thread::spawn(move || interval.is_due(now, 500))
+        });
+        let due: usize = threads.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum();
+        assert_eq!(due, 1);
+        assert!(interval.is_due(1_501, 500), "and the next one half a second later");
+    });
+}
+
+/// Somebody sets the limit of a bin to 0 while its owner frees, refills and adapts it: the request stays until
+/// the owner has seen it, and the count stays the owner's.
+#[test]
+fn a_request_to_flush_is_not_lost_between_frees() {
+    loom::model(|| {
+        let bin = Arc::new(BinLength::new(8));
+        bin.refilled(6, 8);
+        let asker = {
+            let bin = bin.clone();
+            thread::spawn(move || bin.ask_to_flush())
+        };
+        let (mut flushed, mut count) = (false, 6);
+        let mut free = |flushed: &mut bool| {
+            if bin.admit() {
+                count += 1;
+            } else if let Overflow::Shorten(left) = bin.overflowed(8) {
+                *flushed |= left == 0;
+                while bin.count() > left {
+                    bin.leave();
+                    count -= 1;
+                }
+            }
+        };
+        (0..2).for_each(|_| free(&mut flushed));
+        bin.refilled(6, 8);
+        asker.join().unwrap();
+        count = 6;
+        let mut free_again = || {
+            if !bin.admit() && bin.overflowed(8) == Overflow::Shorten(0) {
+                flushed = true;
+            }
+        };
+        free_again();
+        assert!(flushed, "the first free after the request, at the latest");
+        assert_eq!(count, 6);
+    });
 }
