@@ -203,6 +203,15 @@ impl Budget {
     }
 }
 
+/// An account that goes away takes what it holds out of the accounts around it.
+impl Drop for Budget {
+    fn drop(&mut self) {
+        if let Some(parent) = self.parent {
+            parent.release(self.held_bytes());
+        }
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use core::sync::atomic::AtomicUsize;
@@ -224,6 +233,9 @@ mod tests {
         assert_eq!((leaf.held_bytes(), MIDDLE.held_bytes(), ROOT.held_bytes()), (0, 0, 45));
         assert_eq!(leaf.charge(usize::MAX), None);
         assert_eq!(ROOT.peak_held_bytes(), 95);
+        leaf.charge(10).unwrap();
+        drop(leaf);
+        assert_eq!((MIDDLE.held_bytes(), ROOT.held_bytes()), (0, 45));
     }
 
     #[test]
