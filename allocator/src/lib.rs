@@ -58,6 +58,8 @@ mod heap;
 mod inbox;
 mod lock;
 mod mapping;
+#[cfg(all(feature = "patterns", not(loom)))]
+pub mod patterns;
 pub mod pool;
 mod pool_meta;
 mod relaxed;

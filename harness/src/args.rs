@@ -1,6 +1,7 @@
 //! The command line, as text and as plain values.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
@@ -36,8 +37,12 @@ pub struct Options {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run workloads on the recordings that the program carries.
+    /// Run workloads on the recordings that the program carries, or compare allocators.
+    #[command(args_conflicts_with_subcommands = true)]
     Bench {
+        /// What else to measure.
+        #[command(subcommand)]
+        what: Option<Bench>,
         /// Names of workloads; all of them if there is none.
         workloads: Vec<String>,
         /// List the workloads and do nothing.
@@ -75,6 +80,39 @@ pub enum Command {
         /// The dump, plain or gzip; - is standard input.
         file: OsString,
     },
+}
+
+/// What `bench` measures beside the workloads.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// Compare allocators: patterns and recorded programs, in one process, in turn.
+    ///
+    /// Every allocator is called through the same table of functions, and every block's content is checked. The
+    /// allocators written in C and C++ need the cargo feature `rivals`; they must be built without debug
+    /// information in the profile, or they are not optimised.
+    Allocator(Allocator),
+}
+
+/// Options of `bench allocator`.
+#[derive(Debug, ClapArgs)]
+pub struct Allocator {
+    /// Traces (PMTRACE 1) to replay; the bundled ones if there is none.
+    pub traces: Vec<OsString>,
+    /// Only patterns and traces whose names contain this, or are it after a '='; may be given several times.
+    #[arg(long, value_name = "TEXT,...", value_delimiter = ',')]
+    pub filter: Vec<String>,
+    /// Turns in which every allocator runs once.
+    #[arg(long, value_name = "N", default_value_t = 21, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub alternations: u16,
+    /// How much of each pattern is done; 1 is the whole.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    pub scale: f64,
+    /// A Python library, such as libpython3.13.so, whose own pymalloc takes part.
+    #[arg(long, value_name = "FILE")]
+    pub libpython: Option<PathBuf>,
+    /// List the patterns and do nothing.
+    #[arg(long)]
+    pub list: bool,
 }
 
 /// Bytes from a number with an optional unit of 1024: K, M, G, T.
