@@ -91,6 +91,71 @@ pub enum Bench {
     /// allocators written in C and C++ need the cargo feature `rivals`; they must be built without debug
     /// information in the profile, or they are not optimised.
     Allocator(Allocator),
+    /// Compare what allocators keep resident, each in a process of its own.
+    ///
+    /// Traces are replayed whole (the peak, and what stays), and once more with the calls alone that CPython's
+    /// pymalloc serves from its arenas, against those arenas at every mark. Then blocks of 16 to 256 bytes.
+    Memory(Memory),
+    /// Count the instructions of an operation while more and more blocks live; needs valgrind.
+    Growth(Growth),
+    /// One allocator, one measurement, in this process.
+    #[command(hide = true)]
+    OneAllocator(OneAllocator),
+}
+
+/// Options of `bench memory`.
+#[derive(Debug, ClapArgs)]
+pub struct Memory {
+    /// Traces (PMTRACE 1).
+    pub traces: Vec<OsString>,
+    /// Only these allocators; all of them if there is none.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// A Python library, such as libpython3.13.so, whose own pymalloc takes part.
+    #[arg(long, value_name = "FILE")]
+    pub libpython: Option<PathBuf>,
+    /// Live blocks of 16 to 256 bytes.
+    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    pub blocks: usize,
+}
+
+/// Options of `bench growth`.
+#[derive(Debug, ClapArgs)]
+pub struct Growth {
+    /// Only these allocators; all of them if there is none.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// A Python library, such as libpython3.13.so, whose own pymalloc takes part.
+    #[arg(long, value_name = "FILE")]
+    pub libpython: Option<PathBuf>,
+    /// The most blocks that live at once.
+    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    pub most: usize,
+}
+
+/// What the program asks itself for.
+#[derive(Debug, ClapArgs)]
+pub struct OneAllocator {
+    /// The allocator.
+    pub allocator: String,
+    /// Replay a trace.
+    #[arg(long)]
+    pub replay: Option<OsString>,
+    /// Only what pymalloc serves from its arenas.
+    #[arg(long)]
+    pub arenas_only: bool,
+    /// Make so many blocks of uniform sizes.
+    #[arg(long)]
+    pub uniform: Option<usize>,
+    /// Keep so many blocks of one size.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub live: u32,
+    /// Replace so many of them.
+    #[arg(long, default_value_t = 0)]
+    pub turns: usize,
+    /// The Python library.
+    #[arg(long)]
+    pub libpython: Option<PathBuf>,
 }
 
 /// Options of `bench allocator`.
@@ -101,6 +166,9 @@ pub struct Allocator {
     /// Only patterns and traces whose names contain this, or are it after a '='; may be given several times.
     #[arg(long, value_name = "TEXT,...", value_delimiter = ',')]
     pub filter: Vec<String>,
+    /// Only these allocators; all of them if there is none.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub only: Vec<String>,
     /// Turns in which every allocator runs once.
     #[arg(long, value_name = "N", default_value_t = 21, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub alternations: u16,

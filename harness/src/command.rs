@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use cpymem_slots::model::{ClassLayout, Target, TargetError};
 use serde::Serialize;
 
+use crate::allocators::child::Case;
 use crate::allocators::{self, Plan as AllocatorPlan};
 use crate::args::{Allocator, Args, Bench, Command, Options};
 use crate::classes::{self, Wish};
@@ -103,6 +104,35 @@ fn execute(args: &Args, progress: &Progress) -> Result<Outcome, Failure> {
         Some(Command::Bench { what: Some(Bench::Allocator(wish)), .. }) => {
             bench_allocator(wish, options, progress)
         }
+        Some(Command::Bench { what: Some(Bench::Memory(wish)), .. }) => {
+            let plan = allocators::memory::Plan {
+                traces: wish.traces.clone(),
+                only: wish.only.clone(),
+                libpython: wish.libpython.clone(),
+                blocks: wish.blocks,
+                max_memory: options.max_memory,
+            };
+            let record = allocators::memory::memory(&plan, progress)?;
+            Ok(outcome(&record, &record.checks(), options))
+        }
+        Some(Command::Bench { what: Some(Bench::Growth(wish)), .. }) => {
+            let plan = allocators::growth::Plan {
+                only: wish.only.clone(),
+                most: wish.most,
+                libpython: wish.libpython.clone(),
+            };
+            Ok(outcome(&allocators::growth::growth(&plan, progress)?, &[], options))
+        }
+        Some(Command::Bench { what: Some(Bench::OneAllocator(wish)), .. }) => {
+            let case = match (&wish.replay, wish.uniform) {
+                (Some(trace), _) => Case::Replay { trace: trace.clone(), arenas_only: wish.arenas_only },
+                (None, Some(blocks)) => Case::Uniform { blocks },
+                (None, None) => Case::Growth { live: wish.live as usize, turns: wish.turns },
+            };
+            let found =
+                allocators::one(&wish.allocator, &case, wish.libpython.as_deref(), options.max_memory)?;
+            Ok(Outcome { text: json(&found), holds: true })
+        }
         Some(Command::Bench { list: true, .. }) => Ok(Outcome { text: list(options), holds: true }),
         Some(Command::Bench { workloads, .. }) => bench(workloads, plan, options, progress),
         None => bench(&[], plan, options, progress),
@@ -121,6 +151,7 @@ fn bench_allocator(wish: &Allocator, options: Options, progress: &Progress) -> R
     };
     let plan = AllocatorPlan {
         filter: wish.filter.clone(),
+        only: wish.only.clone(),
         alternations: usize::from(wish.alternations),
         scale: wish.scale,
         libpython: wish.libpython.clone(),

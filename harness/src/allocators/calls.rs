@@ -246,6 +246,11 @@ fn no_memory(size: u32) -> ! {
 }
 
 impl Table {
+    /// Bytes asked for and live.
+    pub(super) fn live_bytes(&self) -> u64 {
+        self.0.iter().filter(|held| !held.block.is_null()).map(|held| u64::from(held.size)).sum()
+    }
+
     /// Frees what is left and returns how many blocks had lost their content.
     pub(super) fn clear(&mut self, subject: &Subject<'_>) -> u64 {
         let mut clobbered = 0;

@@ -15,7 +15,7 @@ use cpymem_allocator::{Global, Heap};
 #[cfg(feature = "rivals")]
 use super::python::Python;
 #[cfg(feature = "rivals")]
-use super::rivals::{Jemalloc, Mimalloc, SnMalloc};
+use super::rivals::{self, Jemalloc, Mimalloc, SnMalloc};
 
 /// What an allocator is in the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub(super) struct Entrant<'a> {
     /// Its part.
     pub(super) role: Role,
     subject: Subject<'a>,
+    /// Asks it to give back whatever it can.
+    pub(super) purge: Option<fn()>,
     /// The same, or another of its kind, whose end is what is timed.
     dropping: Option<Subject<'a>>,
 }
@@ -83,7 +85,7 @@ impl Roster {
 
     /// The allocators by name, ours first.
     pub(super) fn entrants(&self) -> Vec<Entrant<'_>> {
-        let plain = |name, role, subject| Entrant { name, role, subject, dropping: None };
+        let plain = |name, role, subject, purge| Entrant { name, role, subject, purge, dropping: None };
         // SAFETY: `restart` leaves an empty heap; a pattern promises that no block is used any more.
         let heap = unsafe { Subject::local(&self.heaps[1]).releasing(OnHeap::restart, true) };
         // SAFETY: as above.
@@ -92,31 +94,57 @@ impl Roster {
         let bump = unsafe { Subject::local(&self.bumps[1]).releasing(OnBump::restart, false) };
         #[allow(unused_mut, reason = "rivals are pushed behind a feature")]
         let mut all = vec![
-            plain("cpymem", Role::Ours, Subject::shared(&Global)),
+            plain("cpymem", Role::Ours, Subject::shared(&Global), Some(purge_global)),
             Entrant {
                 name: "cpymem-heap",
                 role: Role::Beside,
                 subject: Subject::local(&self.heaps[0]),
+                purge: None,
                 dropping: Some(heap),
             },
         ];
         #[cfg(feature = "rivals")]
         {
-            all.push(plain("mimalloc", Role::Rival, Subject::shared(&Mimalloc)));
-            all.push(plain("jemalloc", Role::Rival, Subject::shared(&Jemalloc)));
-            all.push(plain("snmalloc", Role::Rival, Subject::shared(&SnMalloc)));
+            all.push(plain(
+                "mimalloc",
+                Role::Rival,
+                Subject::shared(&Mimalloc),
+                Some(rivals::purge_mimalloc),
+            ));
+            all.push(plain(
+                "jemalloc",
+                Role::Rival,
+                Subject::shared(&Jemalloc),
+                Some(rivals::purge_jemalloc),
+            ));
+            all.push(plain("snmalloc", Role::Rival, Subject::shared(&SnMalloc), None));
             all.extend(
-                self.python.as_ref().map(|python| plain("pymalloc", Role::Rival, Subject::local(python))),
+                self.python
+                    .as_ref()
+                    .map(|python| plain("pymalloc", Role::Rival, Subject::local(python), None)),
             );
         }
-        all.push(plain("system", Role::Rival, Subject::shared(&System)));
+        all.push(plain("system", Role::Rival, Subject::shared(&System), Some(purge_system)));
         all.push(Entrant {
             name: "bumpalo",
             role: Role::Baseline,
             subject: bump_resets,
+            purge: None,
             dropping: Some(bump),
         });
         all
+    }
+}
+
+fn purge_global() {
+    Global::purge();
+}
+
+fn purge_system() {
+    // SAFETY: gives free pages back to the system, no more.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 

@@ -3,10 +3,13 @@
 //! Each turn runs every allocator once, beginning with another one each time, so that what the machine does
 //! meanwhile meets all of them. Ratios are taken within a turn, and their median is the result.
 
-#[allow(dead_code, reason = "marks and parts serve the memory figures")]
 mod calls;
+pub mod child;
 mod entrants;
 mod goals;
+pub mod growth;
+pub mod memory;
+mod model;
 #[cfg(feature = "rivals")]
 mod python;
 pub mod record;
@@ -14,7 +17,7 @@ pub mod record;
 mod rivals;
 pub mod statistics;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cpymem_allocator::patterns::{PATTERNS, Pattern, Players, Scale, Subject};
 
@@ -33,6 +36,8 @@ use statistics::Estimate;
 pub struct Plan {
     /// Only patterns and traces whose names contain one of these; all of them if there is none.
     pub filter: Vec<String>,
+    /// Only these allocators; all of them if there is none.
+    pub only: Vec<String>,
     /// Turns; 21 or more for intervals that mean something.
     pub alternations: usize,
     /// How much of each pattern is done; 1 is the whole.
@@ -73,7 +78,7 @@ fn matches(name: &str, text: &str) -> bool {
 /// If a trace or the Python library cannot be used, or the filter leaves nothing.
 pub fn bench(plan: &Plan, traces: &[Input], progress: &Progress) -> Result<AllocatorsRecord, Failure> {
     let roster = Roster::new(plan.libpython.as_deref()).map_err(Failure::Plan)?;
-    let entrants = roster.entrants();
+    let entrants = selected(&roster, &plan.only)?;
     let scale = Scale::new(plan.scale);
     let mut rows = Vec::new();
     for pattern in PATTERNS.iter().filter(|pattern| plan.takes(pattern.name)) {
@@ -106,6 +111,35 @@ pub fn bench(plan: &Plan, traces: &[Input], progress: &Progress) -> Result<Alloc
         means,
         goals,
     })
+}
+
+/// The allocators that `only` names, all of them if it names none.
+fn selected<'a>(roster: &'a Roster, only: &[String]) -> Result<Vec<Entrant<'a>>, Failure> {
+    let mut entrants = roster.entrants();
+    if let Some(unknown) = only.iter().find(|name| !entrants.iter().any(|entrant| entrant.name == **name)) {
+        let names: Vec<&str> = entrants.iter().map(|entrant| entrant.name).collect();
+        return Err(Failure::Plan(format!(
+            "there is no allocator '{unknown}' here, only {}",
+            names.join(", ")
+        )));
+    }
+    entrants.retain(|entrant| only.is_empty() || only.iter().any(|name| name == entrant.name));
+    Ok(entrants)
+}
+
+/// Runs one case on one allocator, in this process.
+///
+/// # Errors
+/// If there is no such allocator, or the trace or the Python library cannot be used.
+pub fn one(
+    allocator: &str,
+    case: &child::Case,
+    libpython: Option<&Path>,
+    max_memory: Option<u64>,
+) -> Result<child::Found, Failure> {
+    let roster = Roster::new(libpython).map_err(Failure::Plan)?;
+    let entrants = selected(&roster, &[allocator.to_owned()])?;
+    child::run(&entrants[0], case, max_memory)
 }
 
 /// Every pattern with what it does.

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "calls of C")]
 
 use std::alloc::{GlobalAlloc, Layout};
+use std::ptr;
 
 use libmimalloc_sys as mi;
 
@@ -11,6 +12,21 @@ pub(super) use tikv_jemallocator::Jemalloc;
 /// mimalloc through its plain calls where they give the alignment: they are faster than the aligned ones, which the
 /// crate `mimalloc` uses for every layout.
 pub(super) struct Mimalloc;
+
+pub(super) fn purge_mimalloc() {
+    // SAFETY: may be called at any time.
+    unsafe { mi::mi_collect(true) }
+}
+
+pub(super) fn purge_jemalloc() {
+    // The name of all arenas together is their largest number.
+    for name in [c"thread.tcache.flush", c"arena.4096.purge"] {
+        // SAFETY: neither call reads or writes a value; a name that is unknown is an error that is returned.
+        unsafe {
+            tikv_jemalloc_sys::mallctl(name.as_ptr(), ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), 0)
+        };
+    }
+}
 
 /// Blocks of at least their alignment are aligned to 16, smaller ones to 8.
 fn is_plain(layout: Layout) -> bool {

@@ -3,6 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{Report, Style};
+use crate::allocators::child::Found;
+use crate::allocators::growth::GrowthRecord;
+use crate::allocators::memory::{Held, MemoryRecord};
 use crate::allocators::record::{AllocatorsRecord, Goal, Group, Row};
 use crate::allocators::statistics::Estimate;
 
@@ -107,4 +110,83 @@ fn goals(goals: &[Goal], style: &Style) -> String {
         ]
     });
     style.table(&["what", "at most", "measured", "verdict ", "where "], rows.collect())
+}
+
+impl Report for MemoryRecord {
+    fn report(&self, style: &Style) -> String {
+        let mut out = String::new();
+        let _ = writeln!(
+            out,
+            "{}",
+            style.strong("Replays: the most MiB resident, after all is free, after a purge")
+        );
+        let names: Vec<&str> = self.uniform.iter().map(|held| held.allocator).collect();
+        let titles: Vec<&str> = ["trace", "live at most"].into_iter().chain(names.iter().copied()).collect();
+        let rows = self.replays.iter().map(|replay| {
+            let live = replay.held.first().map_or(0, |held| held.found.peak_live_bytes);
+            let mut cells = vec![replay.trace.clone(), mib(live)];
+            cells.extend(replay.held.iter().map(|held| three(&held.found)));
+            cells
+        });
+        out.push_str(&style.table(&titles, rows.collect()));
+
+        let _ = writeln!(
+            out,
+            "\n{}",
+            style.strong("Blocks from pymalloc's arenas alone: MiB resident at the marks")
+        );
+        let titles: Vec<&str> = ["trace", "mark ", "live", "pymalloc's arenas", "cpymem / arenas"]
+            .into_iter()
+            .chain(names.iter().copied())
+            .collect();
+        let mut rows = Vec::new();
+        for marks in &self.marks {
+            for (index, (mark, ratio)) in marks.over_arenas("cpymem").into_iter().enumerate() {
+                let arenas = marks.pymalloc_arena_bytes[index];
+                let mut cells =
+                    vec![marks.trace.clone(), mark.label.clone(), mib(mark.live_bytes), mib(arenas)];
+                cells.push(format!("{ratio:.2}"));
+                let resident = |held: &Held| held.found.marks.get(index).map(|mark| mib(mark.resident_bytes));
+                cells.extend(marks.held.iter().map(|held| resident(held).unwrap_or_default()));
+                rows.push(cells);
+            }
+        }
+        out.push_str(&style.table(&titles, rows));
+
+        let _ = writeln!(out, "\n{}", style.strong("Live blocks of 16 to 256 bytes: resident over requested; MiB after all is free, after a purge"));
+        let rows = self.uniform.iter().map(|held| {
+            let found = &held.found;
+            let over = found.peak_resident_bytes as f64 / found.peak_live_bytes.max(1) as f64;
+            let purged = found.purged_resident_bytes.map_or("-".to_owned(), mib);
+            vec![held.allocator.to_owned(), format!("{over:.3}"), mib(found.freed_resident_bytes), purged]
+        });
+        out.push_str(&style.table(&["allocator", "over requested", "free", "purged"], rows.collect()));
+        out
+    }
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / f64::from(1 << 20))
+}
+
+fn three(found: &Found) -> String {
+    let purged = found.purged_resident_bytes.map_or("-".to_owned(), mib);
+    format!("{}, {}, {purged}", mib(found.peak_resident_bytes), mib(found.freed_resident_bytes))
+}
+
+impl Report for GrowthRecord {
+    fn report(&self, style: &Style) -> String {
+        let mut titles = vec!["live blocks".to_owned()];
+        titles.extend(self.growths.iter().map(|growth| growth.allocator.to_owned()));
+        let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
+        let mut rows: Vec<Vec<String>> = Vec::new();
+        for (index, live) in self.live.iter().enumerate() {
+            let counts = self.growths.iter().map(|growth| format!("{:.1}", growth.instructions[index]));
+            rows.push(std::iter::once(live.to_string()).chain(counts).collect());
+        }
+        let spreads = self.growths.iter().map(|growth| format!("{:.2}", growth.spread));
+        rows.push(std::iter::once("most / least".to_owned()).chain(spreads).collect());
+        let head = style.strong("Instructions of a replacement at random, blocks of 48 bytes");
+        format!("{head}\n{}", style.table(&titles, rows))
+    }
 }
