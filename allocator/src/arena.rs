@@ -16,11 +16,11 @@ use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicUsize;
 
-use crate::budget::Budget;
 use crate::clock;
-use crate::lock::{RawGuard, RawLock};
 use crate::mode::Mode;
 use crate::pool_meta::{PoolMeta, PoolPtr, RUN};
+use crate::protocol::budget::Budget;
+use crate::protocol::lock::{RawGuard, RawLock};
 use crate::relaxed::Relaxed;
 use crate::source::{ArenaSource, Purged};
 

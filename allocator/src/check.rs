@@ -2,8 +2,8 @@
 
 use crate::arena::Arenas;
 use crate::block::{FreeList, Link};
-use crate::budget::Budget;
 use crate::pool_meta::PoolList;
+use crate::protocol::budget::Budget;
 use crate::size_class::SizeClass;
 use crate::source::ArenaSource;
 use crate::stats::Stats;

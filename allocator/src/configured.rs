@@ -5,9 +5,9 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use crate::budget::Exceeded;
 use crate::global::{Global, or_null};
 use crate::mode::Mode;
+use crate::protocol::budget::Exceeded;
 
 /// [`Global`] with a mode and limits that are set before the program's first allocation, since an environment
 /// variable or a call in `main` comes too late for what runs before it.

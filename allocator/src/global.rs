@@ -13,12 +13,12 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::allocator_impl::Blocks;
-use crate::budget::Budget;
 use crate::heap::Heap;
-use crate::lock::Lock;
 use crate::mapping;
 use crate::mode::Mode;
 use crate::pin_map::ArenaFill;
+use crate::protocol::budget::Budget;
+use crate::protocol::lock::Lock;
 use crate::route::Route;
 use crate::source::Os;
 use crate::stats::Stats;

@@ -8,12 +8,12 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use crate::arena::Arenas;
-use crate::bin::{BinLength, Overflow};
 use crate::block::{Block, FreeList};
-use crate::budget::Budget;
 use crate::inbox::{Chain, Outbox};
 use crate::pin_map::ArenaFill;
 use crate::pool_meta::{PoolList, PoolPtr, RUN};
+use crate::protocol::bin::{BinLength, Overflow};
+use crate::protocol::budget::Budget;
 use crate::route::{LINK, Route, SHIFT, UNIT};
 use crate::size_class::{CLASSES, SizeClass};
 use crate::source::{ArenaSource, Os};
@@ -423,7 +423,7 @@ impl<S: ArenaSource> Heap<S> {
     }
 
     /// The lock of the arenas, for the handlers of a `fork`.
-    pub(crate) fn arenas_lock(&self) -> &crate::lock::RawLock {
+    pub(crate) fn arenas_lock(&self) -> &crate::protocol::lock::RawLock {
         self.arenas.raw_lock()
     }
 

@@ -1,14 +1,14 @@
 //! Blocks on their way home: freed by a thread whose heap they do not belong to.
 //!
 //! The freeing thread collects such blocks in its [`Outbox`], a chain for each heap, and delivers a chain at a
-//! time: see [`crate::handover`].
+//! time: see [`crate::protocol::handover`].
 #![allow(unsafe_code, reason = "chains are threaded through free blocks")]
 
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
 
 use crate::block::{Block, FreeList};
-use crate::handover::Links;
+use crate::protocol::handover::Links;
 use crate::route::LINK;
 
 /// A chain of free blocks of one heap, of any classes, linked through their first words.

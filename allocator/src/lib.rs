@@ -70,12 +70,20 @@ mod inbox;
 mod mapping;
 #[cfg(not(loom))]
 mod mode;
+#[cfg(all(feature = "patterns", not(loom)))]
+pub mod patterns;
 #[cfg(not(loom))]
 mod pin_map;
 #[cfg(not(loom))]
 pub mod pool;
 #[cfg(not(loom))]
 mod pool_meta;
+/// What threads do with one another. Under loom it is all that is built, and public, to be driven.
+#[cfg(loom)]
+#[doc(hidden)]
+pub mod protocol;
+#[cfg(not(loom))]
+mod protocol;
 #[cfg(not(loom))]
 mod region;
 #[cfg(not(loom))]
@@ -90,31 +98,17 @@ mod size_class;
 mod source;
 #[cfg(not(loom))]
 mod stats;
-mod sync;
 #[cfg(not(loom))]
 mod thread_heap;
 
-/// The protocols between threads. Under loom they are all that is built, and public, to be driven.
-macro_rules! protocols {
-    ($($module:ident)*) => { $(
-        #[cfg(not(loom))]
-        mod $module;
-        #[cfg(loom)]
-        #[doc(hidden)]
-        pub mod $module;
-    )* };
-}
-
-protocols!(bin budget handover interval lock);
-
 #[cfg(not(loom))]
 pub use self::{
-    budget::{Budget, Exceeded},
     configured::Configured,
     global::Global,
     heap::Heap,
     mode::Mode,
     pin_map::{ArenaFill, PoolFill},
+    protocol::budget::{Budget, Exceeded},
     region::FixedRegion,
     shared_heap::SharedHeap,
     source::{ArenaSource, Os, Purged},

@@ -6,7 +6,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::budget::Budget;
+use crate::protocol::budget::Budget;
 use crate::source::{ArenaSource, Os};
 
 const PAGE: usize = 4096;

@@ -32,8 +32,8 @@ use core::ptr::NonNull;
 
 use crate::arena::{ARENA_SIZE, ArenaPtr, Arenas, RUN_SIDE_OFFSET};
 use crate::block::{Block, Link};
-use crate::budget::Budget;
 use crate::pool_meta::{PoolList, PoolPtr};
+use crate::protocol::budget::Budget;
 use crate::size_class::{SizeClass, WALKABLE_CLASSES as CLASSES, WALKABLE_MAX};
 use crate::source::{ArenaSource, Os};
 

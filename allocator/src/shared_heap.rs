@@ -5,9 +5,9 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use crate::allocator_impl::Blocks;
-use crate::budget::Budget;
 use crate::heap::Heap;
-use crate::lock::Lock;
+use crate::protocol::budget::Budget;
+use crate::protocol::lock::Lock;
 use crate::source::{ArenaSource, Os};
 use crate::stats::Stats;
 

@@ -1,5 +1,5 @@
 //! The heaps behind [`Global`](crate::Global): one for each thread, handed on when a thread ends as
-//! [`crate::handover`] tells.
+//! [`crate::protocol::handover`] tells.
 //!
 //! The memory of a heap's own structure is never freed, so a pointer to it, which every arena carries as its
 //! tag, is valid for ever.
@@ -9,15 +9,15 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::block::Block;
-use crate::budget::Budget;
 use crate::clock;
-use crate::handover::{Handover, State};
 use crate::heap::{Heap, Neighbours};
 use crate::inbox::{Chain, InBlocks, received};
-use crate::interval::Interval;
-use crate::lock::RawLock;
 use crate::mode::Mode;
 use crate::pin_map::ArenaFill;
+use crate::protocol::budget::Budget;
+use crate::protocol::handover::{Handover, State};
+use crate::protocol::interval::Interval;
+use crate::protocol::lock::RawLock;
 use crate::source::{ArenaSource, Os};
 use crate::stats::Stats;
 

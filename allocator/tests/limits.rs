@@ -25,9 +25,9 @@ fn a_limit_of_the_process_refuses_after_a_purge_and_calls_back_before() {
     let layout = Layout::from_size_align(100_000, 8).unwrap();
     let fill = || {
         let mut blocks = [std::ptr::null_mut(); 1000];
-        // SAFETY: the size is not 0.
         let count = (0..1000)
             .take_while(|&i| {
+                // SAFETY: the size is not 0.
                 blocks[i] = unsafe { GLOBAL.alloc(layout) };
                 !blocks[i].is_null()
             })

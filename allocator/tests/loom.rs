@@ -8,11 +8,11 @@
 
 use std::sync::atomic::AtomicUsize as StdAtomicUsize;
 
-use cpymem_allocator::bin::{BinLength, Overflow};
-use cpymem_allocator::budget::Budget;
-use cpymem_allocator::handover::{Handover, Links, State};
-use cpymem_allocator::interval::Interval;
-use cpymem_allocator::lock::RawLock;
+use cpymem_allocator::protocol::bin::{BinLength, Overflow};
+use cpymem_allocator::protocol::budget::Budget;
+use cpymem_allocator::protocol::handover::{Handover, Links, State};
+use cpymem_allocator::protocol::interval::Interval;
+use cpymem_allocator::protocol::lock::RawLock;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};

@@ -1,6 +1,7 @@
 //! The command line, as text and as plain values.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
@@ -36,8 +37,12 @@ pub struct Options {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run workloads on the recordings that the program carries.
+    /// Run workloads on the recordings that the program carries, or compare allocators.
+    #[command(args_conflicts_with_subcommands = true)]
     Bench {
+        /// What else to measure.
+        #[command(subcommand)]
+        what: Option<Bench>,
         /// Names of workloads; all of them if there is none.
         workloads: Vec<String>,
         /// List the workloads and do nothing.
@@ -75,6 +80,107 @@ pub enum Command {
         /// The dump, plain or gzip; - is standard input.
         file: OsString,
     },
+}
+
+/// What `bench` measures beside the workloads.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// Compare allocators: patterns and recorded programs, in one process, in turn.
+    ///
+    /// Every allocator is called through the same table of functions, and every block's content is checked. The
+    /// allocators written in C and C++ need the cargo feature `rivals`; they must be built without debug
+    /// information in the profile, or they are not optimised.
+    Allocator(Allocator),
+    /// Compare what allocators keep resident, each in a process of its own.
+    ///
+    /// Traces are replayed whole (the peak, and what stays), and once more with the calls alone that CPython's
+    /// pymalloc serves from its arenas, against those arenas at every mark. Then blocks of 16 to 256 bytes.
+    Memory(Memory),
+    /// Count the instructions of an operation while more and more blocks live; needs valgrind.
+    Growth(Growth),
+    /// One allocator, one measurement, in this process.
+    #[command(hide = true)]
+    OneAllocator(OneAllocator),
+}
+
+/// Options of `bench memory`.
+#[derive(Debug, ClapArgs)]
+pub struct Memory {
+    /// Traces (PMTRACE 1).
+    pub traces: Vec<OsString>,
+    /// Only these allocators; all of them if there is none.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// A Python library, such as libpython3.13.so, whose own pymalloc takes part.
+    #[arg(long, value_name = "FILE")]
+    pub libpython: Option<PathBuf>,
+    /// Live blocks of 16 to 256 bytes.
+    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    pub blocks: usize,
+}
+
+/// Options of `bench growth`.
+#[derive(Debug, ClapArgs)]
+pub struct Growth {
+    /// Only these allocators; all of them if there is none.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// A Python library, such as libpython3.13.so, whose own pymalloc takes part.
+    #[arg(long, value_name = "FILE")]
+    pub libpython: Option<PathBuf>,
+    /// The most blocks that live at once.
+    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    pub most: usize,
+}
+
+/// What the program asks itself for.
+#[derive(Debug, ClapArgs)]
+pub struct OneAllocator {
+    /// The allocator.
+    pub allocator: String,
+    /// Replay a trace.
+    #[arg(long)]
+    pub replay: Option<OsString>,
+    /// Only what pymalloc serves from its arenas.
+    #[arg(long)]
+    pub arenas_only: bool,
+    /// Make so many blocks of uniform sizes.
+    #[arg(long)]
+    pub uniform: Option<usize>,
+    /// Keep so many blocks of one size.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub live: u32,
+    /// Replace so many of them.
+    #[arg(long, default_value_t = 0)]
+    pub turns: usize,
+    /// The Python library.
+    #[arg(long)]
+    pub libpython: Option<PathBuf>,
+}
+
+/// Options of `bench allocator`.
+#[derive(Debug, ClapArgs)]
+pub struct Allocator {
+    /// Traces (PMTRACE 1) to replay; the bundled ones if there is none.
+    pub traces: Vec<OsString>,
+    /// Only patterns and traces whose names contain this, or are it after a '='; may be given several times.
+    #[arg(long, value_name = "TEXT,...", value_delimiter = ',')]
+    pub filter: Vec<String>,
+    /// Only these allocators; all of them if there is none.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Turns in which every allocator runs once.
+    #[arg(long, value_name = "N", default_value_t = 21, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub alternations: u16,
+    /// How much of each pattern is done; 1 is the whole.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    pub scale: f64,
+    /// A Python library, such as libpython3.13.so, whose own pymalloc takes part.
+    #[arg(long, value_name = "FILE")]
+    pub libpython: Option<PathBuf>,
+    /// List the patterns and do nothing.
+    #[arg(long)]
+    pub list: bool,
 }
 
 /// Bytes from a number with an optional unit of 1024: K, M, G, T.

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use cpymem_slots::model::{ClassLayout, Target, TargetError};
 use serde::Serialize;
 
-use crate::args::{Args, Command, Options};
+use crate::allocators::child::Case;
+use crate::allocators::{self, Plan as AllocatorPlan};
+use crate::args::{Allocator, Args, Bench, Command, Options};
 use crate::classes::{self, Wish};
 use crate::error::InputError;
 use crate::input::Input;
@@ -43,6 +45,7 @@ pub fn run(args: Args) -> ExitCode {
             Err(error) => (format!("cpymem: standard output: {error}"), BROKEN),
         },
         Err(Failure::Input(error)) => (error.to_string(), BROKEN),
+        Err(Failure::Plan(what)) => (format!("cpymem: {what}"), USAGE),
         Err(Failure::Python(error)) => (format!("cpymem: {error}"), USAGE),
         Err(Failure::Workload(name)) => {
             (format!("cpymem: there is no workload '{name}'; cpymem bench --list names them"), USAGE)
@@ -57,6 +60,16 @@ enum Failure {
     Input(InputError),
     Python(TargetError),
     Workload(String),
+    Plan(String),
+}
+
+impl From<allocators::Failure> for Failure {
+    fn from(failure: allocators::Failure) -> Failure {
+        match failure {
+            allocators::Failure::Input(error) => Failure::Input(error),
+            allocators::Failure::Plan(what) => Failure::Plan(what),
+        }
+    }
 }
 
 impl From<InputError> for Failure {
@@ -88,10 +101,63 @@ fn execute(args: &Args, progress: &Progress) -> Result<Outcome, Failure> {
             };
             Ok(outcome(&record, &[], options))
         }
+        Some(Command::Bench { what: Some(Bench::Allocator(wish)), .. }) => {
+            bench_allocator(wish, options, progress)
+        }
+        Some(Command::Bench { what: Some(Bench::Memory(wish)), .. }) => {
+            let plan = allocators::memory::Plan {
+                traces: wish.traces.clone(),
+                only: wish.only.clone(),
+                libpython: wish.libpython.clone(),
+                blocks: wish.blocks,
+                max_memory: options.max_memory,
+            };
+            let record = allocators::memory::memory(&plan, progress)?;
+            Ok(outcome(&record, &record.checks(), options))
+        }
+        Some(Command::Bench { what: Some(Bench::Growth(wish)), .. }) => {
+            let plan = allocators::growth::Plan {
+                only: wish.only.clone(),
+                most: wish.most,
+                libpython: wish.libpython.clone(),
+            };
+            Ok(outcome(&allocators::growth::growth(&plan, progress)?, &[], options))
+        }
+        Some(Command::Bench { what: Some(Bench::OneAllocator(wish)), .. }) => {
+            let case = match (&wish.replay, wish.uniform) {
+                (Some(trace), _) => Case::Replay { trace: trace.clone(), arenas_only: wish.arenas_only },
+                (None, Some(blocks)) => Case::Uniform { blocks },
+                (None, None) => Case::Growth { live: wish.live as usize, turns: wish.turns },
+            };
+            let found =
+                allocators::one(&wish.allocator, &case, wish.libpython.as_deref(), options.max_memory)?;
+            Ok(Outcome { text: json(&found), holds: true })
+        }
         Some(Command::Bench { list: true, .. }) => Ok(Outcome { text: list(options), holds: true }),
         Some(Command::Bench { workloads, .. }) => bench(workloads, plan, options, progress),
         None => bench(&[], plan, options, progress),
     }
+}
+
+fn bench_allocator(wish: &Allocator, options: Options, progress: &Progress) -> Result<Outcome, Failure> {
+    if wish.list {
+        return Ok(Outcome { text: list_of(&allocators::names(), options), holds: true });
+    }
+    let inputs = match &wish.traces[..] {
+        [] => workloads::traces(options.max_memory)?,
+        files => {
+            files.iter().map(|file| Input::from_arg(file, options.max_memory)).collect::<Result<_, _>>()?
+        }
+    };
+    let plan = AllocatorPlan {
+        filter: wish.filter.clone(),
+        only: wish.only.clone(),
+        alternations: usize::from(wish.alternations),
+        scale: wish.scale,
+        libpython: wish.libpython.clone(),
+    };
+    let record = allocators::bench(&plan, &inputs, progress)?;
+    Ok(outcome(&record, &record.checks(), options))
 }
 
 /// A version that the model knows.
@@ -121,20 +187,26 @@ fn json(record: &impl Serialize) -> String {
 }
 
 fn list(options: Options) -> String {
+    let entries: Vec<(&str, &str)> =
+        WORKLOADS.iter().map(|workload| (workload.name, workload.about)).collect();
+    list_of(&entries, options)
+}
+
+/// Names and what they stand for.
+fn list_of(entries: &[(&str, &str)], options: Options) -> String {
     if options.json {
         #[derive(Serialize)]
-        struct Entry {
-            name: &'static str,
-            about: &'static str,
+        struct Entry<'a> {
+            name: &'a str,
+            about: &'a str,
         }
-        let entries: Vec<Entry> =
-            WORKLOADS.iter().map(|workload| Entry { name: workload.name, about: workload.about }).collect();
+        let entries: Vec<Entry<'_>> = entries.iter().map(|&(name, about)| Entry { name, about }).collect();
         return json(&entries);
     }
-    let width = WORKLOADS.iter().map(|workload| workload.name.len()).max().unwrap_or_default();
+    let width = entries.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let mut text = String::new();
-    for workload in WORKLOADS {
-        let _ = writeln!(text, "{:width$}  {}", workload.name, workload.about);
+    for (name, about) in entries {
+        let _ = writeln!(text, "{name:width$}  {about}");
     }
     text
 }

@@ -1,5 +1,6 @@
 //! cpymem: tells what holds a Python process's memory, from recorded allocation traces and heap dumps.
 
+pub mod allocators;
 pub mod args;
 pub mod budget;
 pub mod classes;

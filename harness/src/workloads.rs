@@ -79,6 +79,18 @@ pub const WORKLOADS: &[Workload] = &[
     },
 ];
 
+/// The bundled traces, each under the name of its workload without the verb.
+///
+/// # Errors
+/// If one is empty, which none is.
+pub fn traces(max_memory: Option<u64>) -> Result<Vec<Input>, InputError> {
+    let traces = WORKLOADS.iter().filter_map(|workload| match workload.kind {
+        Kind::Replay(bytes) => Some((workload.name.split_once('-')?.1, bytes)),
+        Kind::Collect(_) | Kind::Profiles => None,
+    });
+    traces.map(|(name, bytes)| Input::from_bytes(name, bytes, max_memory)).collect()
+}
+
 /// The workloads with these names, all of them if there is no name; or the first name that is none.
 pub fn select(names: &[String]) -> Result<Vec<Workload>, &String> {
     if names.is_empty() {

@@ -1,6 +1,6 @@
 //! Replaying a recorded trace on several allocators.
 
-mod resident;
+pub(crate) mod resident;
 mod run;
 mod steps;
 mod subject;

@@ -5,7 +5,7 @@ use std::fs;
 /// Anonymous resident bytes, to the page; `None` where the kernel does not tell (Linux since 4.14 does).
 ///
 /// `/proc/self/statm` would be cheaper, but its counters lag behind by up to some hundred KiB.
-pub(super) fn anonymous_bytes() -> Option<u64> {
+pub(crate) fn anonymous_bytes() -> Option<u64> {
     let text = fs::read_to_string("/proc/self/smaps_rollup").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Anonymous:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

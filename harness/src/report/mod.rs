@@ -1,5 +1,6 @@
 //! Records as text for people. Nothing is measured here.
 
+mod allocators;
 mod classes;
 mod heap;
 mod life_cycle;

@@ -12,11 +12,11 @@
 //! refunded. Pools are charged by the unit (16 KiB) when they are first touched, so no account is asked on a
 //! fast path.
 #![allow(unsafe_code, reason = "a callback is kept in an atomic word")]
-#![cfg_attr(not(loom), allow(unreachable_pub, reason = "public for the loom tests alone"))]
+#![cfg_attr(not(loom), allow(unreachable_pub, reason = "public for loom alone"))]
 
 use core::panic::AssertUnwindSafe;
 
-use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, const_unless_loom};
+use super::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, const_unless_loom};
 
 /// What a callback is told: see [`Budget::set_soft_limit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

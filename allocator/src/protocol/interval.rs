@@ -1,7 +1,7 @@
 //! Something that is done by one thread at a time, and not too often.
-#![cfg_attr(not(loom), allow(unreachable_pub, reason = "public for the loom tests alone"))]
+#![cfg_attr(not(loom), allow(unreachable_pub, reason = "public for loom alone"))]
 
-use crate::sync::{AtomicU64, Ordering, const_unless_loom};
+use super::sync::{AtomicU64, Ordering, const_unless_loom};
 
 /// When something was done last, in milliseconds of a clock that starts above 0.
 #[derive(Debug)]

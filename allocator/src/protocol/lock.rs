@@ -1,8 +1,8 @@
 //! Locks that can be held across a `fork`.
 #![allow(unsafe_code, reason = "a lock lends what lies in an UnsafeCell")]
-#![cfg_attr(not(loom), allow(unreachable_pub, reason = "public for the loom tests alone"))]
+#![cfg_attr(not(loom), allow(unreachable_pub, reason = "public for loom alone"))]
 
-use crate::sync::{AtomicBool, Ordering, const_unless_loom, yield_now};
+use super::sync::{AtomicBool, Ordering, const_unless_loom, yield_now};
 
 /// A spin lock, without what it guards.
 ///
@@ -69,61 +69,60 @@ pub(crate) use value::Lock;
 /// The lock with what it guards. Loom drives the lock alone.
 #[cfg(not(loom))]
 mod value {
-use core::cell::UnsafeCell;
-use core::ops::{Deref, DerefMut};
+    use core::cell::UnsafeCell;
+    use core::ops::{Deref, DerefMut};
 
-use super::{RawGuard, RawLock};
+    use super::{RawGuard, RawLock};
 
-/// A value that one thread at a time touches.
-///
-/// # Invariants
-/// 1. Only whoever holds `raw` touches the value.
-#[derive(Debug)]
-pub(crate) struct Lock<T> {
-    raw: RawLock,
-    value: UnsafeCell<T>,
-}
-
-// SAFETY: invariant 1: one thread at a time touches the value.
-unsafe impl<T: Send> Sync for Lock<T> {}
-
-/// Access to the value of a [`Lock`], which is given back when this is dropped.
-pub(crate) struct Guard<'a, T> {
-    value: &'a UnsafeCell<T>,
-    _held: RawGuard<'a>,
-}
-
-impl<T> Lock<T> {
-    pub(crate) const fn new(value: T) -> Lock<T> {
-        Lock { raw: RawLock::new(), value: UnsafeCell::new(value) }
+    /// A value that one thread at a time touches.
+    ///
+    /// # Invariants
+    /// 1. Only whoever holds `raw` touches the value.
+    #[derive(Debug)]
+    pub(crate) struct Lock<T> {
+        raw: RawLock,
+        value: UnsafeCell<T>,
     }
 
-    pub(crate) fn lock(&self) -> Guard<'_, T> {
-        Guard { _held: self.raw.lock(), value: &self.value }
+    // SAFETY: invariant 1: one thread at a time touches the value.
+    unsafe impl<T: Send> Sync for Lock<T> {}
+
+    /// Access to the value of a [`Lock`], which is given back when this is dropped.
+    pub(crate) struct Guard<'a, T> {
+        value: &'a UnsafeCell<T>,
+        _held: RawGuard<'a>,
     }
 
-    /// The lock alone, for the handlers of a `fork`.
-    pub(crate) fn raw(&self) -> &RawLock {
-        &self.raw
+    impl<T> Lock<T> {
+        pub(crate) const fn new(value: T) -> Lock<T> {
+            Lock { raw: RawLock::new(), value: UnsafeCell::new(value) }
+        }
+
+        pub(crate) fn lock(&self) -> Guard<'_, T> {
+            Guard { _held: self.raw.lock(), value: &self.value }
+        }
+
+        /// The lock alone, for the handlers of a `fork`.
+        pub(crate) fn raw(&self) -> &RawLock {
+            &self.raw
+        }
     }
-}
 
-impl<T> Deref for Guard<'_, T> {
-    type Target = T;
+    impl<T> Deref for Guard<'_, T> {
+        type Target = T;
 
-    fn deref(&self) -> &T {
-        // SAFETY: invariant 1: the lock is taken for this guard.
-        unsafe { &*self.value.get() }
+        fn deref(&self) -> &T {
+            // SAFETY: invariant 1: the lock is taken for this guard.
+            unsafe { &*self.value.get() }
+        }
     }
-}
 
-impl<T> DerefMut for Guard<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as above, and the guard is borrowed exclusively.
-        unsafe { &mut *self.value.get() }
+    impl<T> DerefMut for Guard<'_, T> {
+        fn deref_mut(&mut self) -> &mut T {
+            // SAFETY: as above, and the guard is borrowed exclusively.
+            unsafe { &mut *self.value.get() }
+        }
     }
-}
-
 }
 
 #[cfg(all(test, not(loom)))]

@@ -23,11 +23,11 @@
 //! last owner did to the heap. `take` acquires, which pairs with the exchange in `put`: the links of the chain
 //! and the last writes to its blocks.
 
-#![cfg_attr(not(loom), allow(unreachable_pub, reason = "public for the loom tests alone"))]
+#![cfg_attr(not(loom), allow(unreachable_pub, reason = "public for loom alone"))]
 
 use core::marker::PhantomData;
 
-use crate::sync::{AtomicU8, AtomicUsize, Ordering, fence};
+use super::sync::{AtomicU8, AtomicUsize, Ordering, fence};
 
 /// Where the links between blocks are.
 pub trait Links {

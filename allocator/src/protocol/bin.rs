@@ -3,9 +3,9 @@
 //! A block in the bin keeps its pool in use, and after frees in random order each block of a bin may keep
 //! another pool. So the length adapts: a bin that overflows as often as it is long, without a refill between,
 //! is halved, and each refill doubles it again. A program that deletes in bulk soon has short bins.
-#![cfg_attr(not(loom), allow(unreachable_pub, reason = "public for the loom tests alone"))]
+#![cfg_attr(not(loom), allow(unreachable_pub, reason = "public for loom alone"))]
 
-use crate::sync::{AtomicU32, Ordering, const_unless_loom};
+use super::sync::{AtomicU32, Ordering, const_unless_loom};
 
 /// Fewest blocks that a bin is limited to by adapting.
 const SHORTEST: u32 = 4;
