@@ -31,7 +31,7 @@ pub enum Case {
         /// How many.
         blocks: usize,
     },
-    /// So many live blocks of 48 bytes, of which some are replaced; nothing is measured from within.
+    /// So many live blocks of 48 bytes, of which some are replaced in batches; nothing is measured from within.
     Growth {
         /// How many.
         live: usize,
@@ -182,11 +182,23 @@ fn growth(subject: &Subject<'_>, live: usize, turns: usize) {
     };
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut blocks: Vec<*mut u64> = (0..live as u64).map(make).collect();
-    for turn in 0..turns as u64 {
-        let at = (random(&mut state) >> 32) as usize % live;
-        let old = std::mem::replace(&mut blocks[at], make(turn));
-        // SAFETY: the block was live, is of this layout and is not used again.
-        unsafe { subject.dealloc(old.cast(), layout) };
+    // In batches, so that lists fill and empty: a free followed by an allocation would never go further than the
+    // first list.
+    let batch = live.min(2000);
+    let mut places = vec![0; batch];
+    for turn in 0..turns.div_ceil(batch) {
+        for place in &mut places {
+            // Distinct places: each is in a part of the population of its own.
+            *place = (random(&mut state) >> 32) as usize % (live / batch);
+        }
+        for (part, &place) in places.iter().enumerate() {
+            let block = blocks[part * (live / batch) + place];
+            // SAFETY: the block is live, of this layout, and replaced below before anyone uses it.
+            unsafe { subject.dealloc(block.cast(), layout) };
+        }
+        for (part, &place) in places.iter().enumerate() {
+            blocks[part * (live / batch) + place] = make(turn as u64);
+        }
     }
     // The population stays: its end is no part of what is counted.
     black_box(&blocks);

@@ -25,10 +25,12 @@ pub struct GrowthRecord {
 pub struct Growth {
     /// Its name.
     pub allocator: &'static str,
-    /// Instructions of one replacement at random, for each number of live blocks; the random number included.
+    /// Instructions of one replacement at random, in batches, for each number of live blocks; the random number included.
     pub instructions: Vec<f64>,
-    /// The largest over the smallest.
-    pub spread: f64,
+    /// The largest over the smallest; null if something failed.
+    pub spread: Option<f64>,
+    /// Why there are fewer numbers than there should be: not every allocator runs under valgrind.
+    pub failure: Option<String>,
 }
 
 /// What is counted.
@@ -42,10 +44,13 @@ pub struct Plan {
     pub libpython: Option<PathBuf>,
 }
 
+/// Replacements that are counted.
+const TURNS: usize = 200_000;
+
 /// Counts instructions.
 ///
 /// # Errors
-/// If valgrind is missing or fails, or the Python library cannot be used.
+/// If valgrind is missing or fails with every allocator, or the Python library cannot be used.
 pub fn growth(plan: &Plan, progress: &Progress) -> Result<GrowthRecord, Failure> {
     let roster = Roster::new(plan.libpython.as_deref()).map_err(Failure::Plan)?;
     let entrants = super::selected(&roster, &plan.only)?;
@@ -54,16 +59,28 @@ pub fn growth(plan: &Plan, progress: &Progress) -> Result<GrowthRecord, Failure>
         .collect();
     let mut growths = Vec::new();
     for entrant in entrants.iter().filter(|entrant| entrant.role != Role::Baseline) {
-        let mut instructions = Vec::new();
+        let mut growth =
+            Growth { allocator: entrant.name, instructions: Vec::new(), spread: None, failure: None };
         for &live in &live {
             progress.pass(&format!("{}: {live} live", entrant.name));
             let count = |turns| instructions_of(entrant.name, plan.libpython.as_deref(), live, turns);
-            let turns = 200_000;
-            instructions.push((count(turns)? - count(0)?) / turns as f64);
+            match count(0).and_then(|before| Ok((count(TURNS)? - before) / TURNS as f64)) {
+                Ok(instructions) => growth.instructions.push(instructions),
+                Err(what) => {
+                    growth.failure = Some(what);
+                    break;
+                }
+            }
         }
-        let most = instructions.iter().copied().fold(f64::MIN, f64::max);
-        let least = instructions.iter().copied().fold(f64::MAX, f64::min);
-        growths.push(Growth { allocator: entrant.name, instructions, spread: most / least });
+        if growth.failure.is_none() {
+            let most = growth.instructions.iter().copied().fold(f64::MIN, f64::max);
+            let least = growth.instructions.iter().copied().fold(f64::MAX, f64::min);
+            growth.spread = Some(most / least);
+        }
+        growths.push(growth);
+    }
+    if let Some(what) = growths.first().filter(|_| growths.iter().all(|growth| growth.failure.is_some())) {
+        return Err(Failure::Plan(what.failure.clone().unwrap_or_default()));
     }
     Ok(GrowthRecord { schema: "cpymem.bench-growth/1", live, growths })
 }
@@ -74,8 +91,8 @@ fn instructions_of(
     libpython: Option<&Path>,
     live: usize,
     turns: usize,
-) -> Result<f64, Failure> {
-    let fail = |what: &str| Failure::Plan(format!("{allocator} under valgrind: {what}"));
+) -> Result<f64, String> {
+    let fail = |what: &str| format!("{allocator} under valgrind: {what}");
     let program = std::env::current_exe().map_err(|error| fail(&error.to_string()))?;
     let mut command = Command::new("valgrind");
     command.args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]).arg(program);
@@ -87,7 +104,7 @@ fn instructions_of(
     let output = command.output().map_err(|error| fail(&error.to_string()))?;
     let text = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        return Err(fail(text.lines().last().unwrap_or("it failed")));
+        return Err(fail(&output.status.to_string()));
     }
     // ==1234== I   refs:      1,234,567
     let line = text.lines().find(|line| line.contains("refs:")).ok_or_else(|| fail("it counted nothing"))?;

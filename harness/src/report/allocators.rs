@@ -181,12 +181,23 @@ impl Report for GrowthRecord {
         let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
         let mut rows: Vec<Vec<String>> = Vec::new();
         for (index, live) in self.live.iter().enumerate() {
-            let counts = self.growths.iter().map(|growth| format!("{:.1}", growth.instructions[index]));
+            let counts = self.growths.iter().map(|growth| {
+                growth.instructions.get(index).map_or("-".to_owned(), |count| format!("{count:.1}"))
+            });
             rows.push(std::iter::once(live.to_string()).chain(counts).collect());
         }
-        let spreads = self.growths.iter().map(|growth| format!("{:.2}", growth.spread));
+        let spreads = self
+            .growths
+            .iter()
+            .map(|growth| growth.spread.map_or("-".to_owned(), |spread| format!("{spread:.2}")));
         rows.push(std::iter::once("most / least".to_owned()).chain(spreads).collect());
         let head = style.strong("Instructions of a replacement at random, blocks of 48 bytes");
-        format!("{head}\n{}", style.table(&titles, rows))
+        let failures: String = self
+            .growths
+            .iter()
+            .filter_map(|growth| growth.failure.as_ref())
+            .map(|what| format!("  {what}\n"))
+            .collect();
+        format!("{head}\n{}{failures}", style.table(&titles, rows))
     }
 }
