@@ -259,8 +259,8 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
             units_missed: Cell::new(0),
             ticked: Cell::new(0),
             count: Cell::new(0),
-            highwater: Relaxed::zero(),
-            mapped_in_all: Relaxed::zero(),
+            highwater: Relaxed::<AtomicUsize>::zero(),
+            mapped_in_all: Relaxed::<AtomicUsize>::zero(),
         }
     }
 

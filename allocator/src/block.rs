@@ -117,6 +117,19 @@ impl FreeList {
         self.0.set(other.0.take());
     }
 
+    /// Length of the list, which it walks.
+    pub(crate) fn count(&self, link: Link) -> usize {
+        let (turned, mut count) = (FreeList::new(), 0);
+        while let Some(block) = self.pop(link) {
+            turned.push(link, block);
+            count += 1;
+        }
+        while let Some(block) = turned.pop(link) {
+            self.push(link, block);
+        }
+        count
+    }
+
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
         let block = self.0.take();

@@ -1,32 +1,18 @@
 //! The equations of the docs, asserted; and random operations against a slow, obvious oracle.
 
 use crate::arena::Arenas;
-use crate::block::{FreeList, Link};
-use crate::pool_meta::PoolList;
+use crate::block::Link;
+use crate::pool_meta::{PoolList, PoolPtr};
 use crate::protocol::budget::Budget;
 use crate::size_class::SizeClass;
 use crate::source::ArenaSource;
 use crate::stats::Stats;
 
-/// The count of a bin is the length of its list.
-pub(crate) fn bin(list: &FreeList, count: u32, link: Link) {
-    let kept = FreeList::new();
-    let mut length = 0;
-    while let Some(block) = list.pop(link) {
-        kept.push(link, block);
-        length += 1;
-    }
-    while let Some(block) = kept.pop(link) {
-        list.push(link, block);
-    }
-    assert_eq!(length, count);
-}
-
-/// The partial list of a class holds pools of that class that have a block to hand out.
+/// The partial list of a class holds pools of that class that have a block to lend, or none lent.
 pub(crate) fn partial(list: &PoolList, class: SizeClass) {
     for pool in list.iter() {
         assert_eq!(pool.class.get() as usize, class.index());
-        assert!(!pool.is_exhausted());
+        assert_eq!(pool.recip_or_slack.get(), 0);
     }
 }
 
@@ -35,6 +21,7 @@ pub(crate) fn arenas<S: ArenaSource, const SHIFT: u32>(
     arenas: &Arenas<S, SHIFT>,
     budget: &Budget,
     link: Link,
+    lent: impl Fn(PoolPtr) -> usize,
 ) {
     let (mut count, mut units, mut runs, mut last) = (0, 0, 0, 0);
     for arena in arenas.iter() {
@@ -48,7 +35,7 @@ pub(crate) fn arenas<S: ArenaSource, const SHIFT: u32>(
         units += 1 + Arenas::<S, SHIFT>::dirty_units(arena);
         for pool in Arenas::<S, SHIFT>::pools_of(arena) {
             assert!(pool.carved.get() <= pool.capacity.get());
-            assert_eq!(pool.carved.get() as usize - pool.free_len(link), pool.live.get() as usize);
+            assert_eq!(pool.carved.get() as usize - pool.free.count(link), lent(pool));
         }
     }
     assert_eq!(count, arenas.count());

@@ -105,7 +105,7 @@ unsafe impl Send for SendOwned {}
 impl Global {
     /// What all heaps of the process hold. Walks their pools; the numbers are of about one moment.
     pub fn stats() -> Stats {
-        let mut stats = thread_heap::stats();
+        let mut stats = thread_heap::stats(Self::owned().as_ref());
         let (count, bytes) = mapping::held();
         stats.add_mappings(count, bytes);
         stats
@@ -232,8 +232,7 @@ impl Global {
             return mapping::alloc(&PROCESS, layout);
         }
         if let Some(owned) = Self::owned().or_else(Self::first_use) {
-            owned.purge_if_due();
-            owned.sort_inbox();
+            owned.look_around();
             return owned.heap().alloc_unrung(layout);
         }
         let mut last = LAST_HEAP.lock();

@@ -5,40 +5,43 @@
 #![allow(unsafe_code, reason = "blocks come back by address")]
 
 use core::alloc::Layout;
+use core::cell::Cell;
 use core::ptr::NonNull;
+use core::sync::atomic::AtomicU32;
 
 use crate::arena::Arenas;
 use crate::block::{Block, FreeList};
 use crate::inbox::{Chain, Outbox};
 use crate::pin_map::ArenaFill;
 use crate::pool_meta::{PoolList, PoolPtr, RUN};
-use crate::protocol::bin::{BinLength, Overflow};
 use crate::protocol::budget::Budget;
+use crate::protocol::request::Request;
+use crate::relaxed::Relaxed;
 use crate::route::{LINK, Route, SHIFT, UNIT};
 use crate::size_class::{CLASSES, SizeClass};
 use crate::source::{ArenaSource, Os};
 use crate::stats::Stats;
 
-/// Virgin blocks are handed to a bin in portions of this many bytes, so that memory is touched when needed.
-const CARVE_BYTES: usize = 4096;
 /// The word of a pool that counts its charged units.
 const CHARGED: usize = 0;
+/// The word of a pool that has the tag of its heap.
+const TAG: usize = 1;
 /// The word of a run that has a bit for each unit with old content.
 const OLD_UNITS: usize = 1;
 
-/// The free blocks of one class that are ready to hand out.
+/// The free blocks of one class that are ready to hand out, and the pool that they are from.
 #[derive(Debug)]
 struct Bin {
     list: FreeList,
-    length: BinLength,
+    /// The current pool of the class.
+    pool: Cell<Option<PoolPtr>>,
+    /// Blocks in the list when it was filled last.
+    filled: Relaxed<AtomicU32>,
 }
 
-/// Most blocks that the bin of a class may hold: about one pool of bytes.
-const fn longest(class: SizeClass) -> u32 {
-    match UNIT / class.size() {
-        0 => 1,
-        blocks @ 1..=1024 => blocks as u32,
-        _ => 1024,
+impl Bin {
+    const fn new() -> Bin {
+        Bin { list: FreeList::new(), pool: Cell::new(None), filled: Relaxed::<AtomicU32>::zero() }
     }
 }
 
@@ -47,15 +50,15 @@ const fn longest(class: SizeClass) -> u32 {
 pub(crate) struct Neighbours {
     /// Brings a chain to the heap with a tag.
     pub(crate) deliver: fn(usize, Chain),
-    /// Called with the heap's own tag after a bin overflowed, when nothing is under way.
-    pub(crate) overflowed: fn(usize),
+    /// Called with the heap's own tag after a free that was slow, when nothing is under way.
+    pub(crate) slow_free: fn(usize),
 }
 
 impl Neighbours {
     const NONE: Neighbours = {
         fn deliver(_: usize, _: Chain) {}
-        fn overflowed(_: usize) {}
-        Neighbours { deliver, overflowed }
+        fn slow_free(_: usize) {}
+        Neighbours { deliver, slow_free }
     };
 }
 
@@ -91,13 +94,14 @@ impl Neighbours {
 /// ```
 ///
 /// # Cost
-/// A hit in the bin touches the bin and the block: no header, no page map. A heap maps nothing before its
-/// first allocation and at least one 2 MiB arena after it, of which only what is used becomes resident.
+/// An allocation takes a block from the bin of its class; a free puts it on the list of its pool, whose metadata
+/// is one cache line in the arena's header. A heap maps nothing before its first allocation and at least one
+/// 2 MiB arena after it, of which only what is used becomes resident.
 ///
 /// # Invariants
-/// 1. The blocks of `bins[c]` are free blocks of pools of class `c` of this heap; each pool counts them as
-///    live, so the pool stays while one of its blocks is in a bin.
-/// 2. `partial[c]` lists exactly the pools of class `c` that are not exhausted.
+/// 1. The blocks of `bins[c]` are free blocks of its current pool, which counts them as lent.
+/// 2. `partial[c]` lists exactly the pools of class `c` that are partial: see `crate::lending`.
+/// 3. Word [`TAG`] of a pool is the tag of its heap; runs have it in their arena.
 #[derive(Debug)]
 pub struct Heap<S: ArenaSource = Os> {
     bins: [Bin; CLASSES],
@@ -108,6 +112,7 @@ pub struct Heap<S: ArenaSource = Os> {
     /// Blocks of other heaps. An explicit heap never has any.
     outbox: Outbox,
     neighbours: Neighbours,
+    asked_to_flush: Request,
     arenas: Arenas<S, SHIFT>,
 }
 
@@ -170,21 +175,14 @@ impl<S: ArenaSource> Heap<S> {
         neighbours: Neighbours,
         shared: bool,
     ) -> Heap<S> {
-        const FIRST: SizeClass = SizeClass::from_index(0);
-        let mut bins =
-            [const { Bin { list: FreeList::new(), length: BinLength::new(longest(FIRST)) } }; CLASSES];
-        let mut class = 0;
-        while class < CLASSES {
-            bins[class].length = BinLength::new(longest(SizeClass::from_index(class)));
-            class += 1;
-        }
         Heap {
-            bins,
+            bins: [const { Bin::new() }; CLASSES],
             partial: [const { PoolList::new() }; CLASSES],
             budget,
             tag,
             outbox: Outbox::new(neighbours.deliver),
             neighbours,
+            asked_to_flush: Request::new(),
             arenas: Arenas::new(source, shared),
         }
     }
@@ -192,10 +190,7 @@ impl<S: ArenaSource> Heap<S> {
     /// A block of a class that is ready in its bin.
     #[inline(always)]
     pub(crate) fn pop(&self, class: SizeClass) -> Option<NonNull<u8>> {
-        let bin = &self.bins[class.index()];
-        let block = bin.list.pop(LINK)?;
-        bin.length.leave();
-        Some(block.into_ptr())
+        Some(self.bins[class.index()].list.pop(LINK)?.into_ptr())
     }
 
     /// A block for `layout`, uninitialised, or `None` if the limit or the source refuses. A size of 0 gets a
@@ -272,14 +267,57 @@ impl<S: ArenaSource> Heap<S> {
             // SAFETY: the caller's promise; the layout took another route in `alloc` too.
             return unsafe { self.dealloc_large(ptr, layout.align()) };
         };
-        // SAFETY: a block of this class, which the caller gives up.
+        // SAFETY: a block of this class.
+        let pool = unsafe { Self::pool_of(ptr, class) };
+        debug_assert_eq!(pool.class.get() as usize, class.index(), "freed with the wrong layout");
+        // SAFETY: the caller gives the block up.
         let block = unsafe { Block::new(ptr) };
-        let bin = &self.bins[class.index()];
-        if bin.length.admit() {
-            bin.list.push(LINK, block);
+        if pool.user[TAG].get() != self.tag {
+            self.send(pool, block);
+        } else if pool.take_back(block) {
+            self.slow_free(class, pool);
+        }
+    }
+
+    /// The pool of a block of a class.
+    ///
+    /// # Safety
+    /// `ptr` is a block of a pool of this class.
+    #[inline(always)]
+    unsafe fn pool_of(ptr: NonNull<u8>, class: SizeClass) -> PoolPtr {
+        if class.units() == 1 {
+            // SAFETY: the caller's promise.
+            unsafe { PoolPtr::of_small_block(ptr, SHIFT) }
         } else {
-            // SAFETY: as above.
-            unsafe { self.overflow(class, block) }
+            // SAFETY: the caller's promise.
+            unsafe { PoolPtr::of_block(ptr, SHIFT) }
+        }
+    }
+
+    /// Sends a block home.
+    #[cold]
+    #[inline(never)]
+    fn send(&self, pool: PoolPtr, block: Block) {
+        self.outbox.add(pool.user[TAG].get(), block);
+    }
+
+    /// What has to be done after a free: see `crate::lending`.
+    #[cold]
+    #[inline(never)]
+    fn slow_free(&self, class: SizeClass, pool: PoolPtr) {
+        self.settle(class, pool);
+        (self.neighbours.slow_free)(self.tag);
+    }
+
+    /// A pool has become empty, or a full one has free blocks.
+    fn settle(&self, class: SizeClass, pool: PoolPtr) {
+        let partial = &self.partial[class.index()];
+        if !pool.is_empty() {
+            pool.wake_up();
+            partial.push_front(pool);
+        } else if !partial.is_only(pool) {
+            // One empty pool a class stays, so that a class that goes up and down by a block costs no arena work.
+            self.retire(class, pool);
         }
     }
 
@@ -347,14 +385,19 @@ impl<S: ArenaSource> Heap<S> {
     /// Costs about 2 ns a pool.
     pub fn stats(&self) -> Stats {
         let mut stats = Stats::empty();
-        self.add_to(&mut stats);
+        self.add_to(&mut stats, |bin| bin.list.count(LINK));
         stats
     }
 
-    /// Adds what the heap holds. It may belong to another thread, if its arenas have a lock.
-    pub(crate) fn add_to(&self, stats: &mut Stats) {
+    /// Adds what a heap holds that another thread may own. What that thread has taken from its bins since it filled
+    /// them counts as cached.
+    pub(crate) fn add_from_outside(&self, stats: &mut Stats) {
+        self.add_to(stats, |bin| bin.filled.get() as usize);
+    }
+
+    fn add_to(&self, stats: &mut Stats, cached: impl Fn(&Bin) -> usize) {
         for (class, bin) in self.bins.iter().enumerate() {
-            stats.add_cached(class, bin.length.count() as usize);
+            stats.add_cached(class, cached(bin));
         }
         let _arenas_stay = self.arenas.lock();
         for arena in self.arenas.iter() {
@@ -367,7 +410,7 @@ impl<S: ArenaSource> Heap<S> {
             for pool in Arenas::<S, SHIFT>::pools_of(arena) {
                 match pool.class.get() {
                     RUN => stats.add_run(pool.block_size.get()),
-                    class => stats.add_pool(class as usize, pool.live.get() as usize),
+                    class => stats.add_pool(class as usize, pool.lent()),
                 }
             }
         }
@@ -410,10 +453,28 @@ impl<S: ArenaSource> Heap<S> {
     /// Empties the bins and returns every free pool to its arena.
     fn retire_all(&self) {
         for class in (0..CLASSES).map(SizeClass::from_index) {
-            self.shorten(class, 0);
-            for pool in self.partial[class.index()].iter().filter(|pool| pool.live.get() == 0) {
+            self.empty_bin(class);
+            for pool in self.partial[class.index()].iter().filter(|pool| pool.is_empty()) {
                 self.retire(class, pool);
             }
+        }
+    }
+
+    /// Gives the blocks of a bin back to the current pool, which is not the current one any more.
+    fn empty_bin(&self, class: SizeClass) {
+        let bin = &self.bins[class.index()];
+        let Some(pool) = bin.pool.take() else { return };
+        while let Some(block) = bin.list.pop(LINK) {
+            pool.take_back(block);
+        }
+        bin.filled.set(0);
+        self.set_aside(class, pool);
+    }
+
+    /// Puts the pool that was the current one where it belongs.
+    fn set_aside(&self, class: SizeClass, pool: PoolPtr) {
+        if pool.end_current() {
+            self.partial[class.index()].push_front(pool);
         }
     }
 
@@ -437,10 +498,14 @@ impl<S: ArenaSource> Heap<S> {
     pub(crate) fn check(&self) {
         for class in (0..CLASSES).map(SizeClass::from_index) {
             let bin = &self.bins[class.index()];
-            crate::check::bin(&bin.list, bin.length.count(), LINK);
+            assert!(bin.list.count(LINK) <= bin.filled.get() as usize);
+            assert!(bin.pool.get().is_some() || bin.list.is_empty());
             crate::check::partial(&self.partial[class.index()], class);
         }
-        crate::check::arenas(&self.arenas, &self.budget, LINK);
+        crate::check::arenas(&self.arenas, &self.budget, LINK, |pool| match pool.class.get() {
+            RUN => pool.live.get() as usize,
+            _ => pool.lent(),
+        });
         crate::check::stats(&self.stats());
     }
 
@@ -488,40 +553,54 @@ impl<S: ArenaSource> Heap<S> {
     #[cold]
     #[inline(never)]
     pub(crate) fn refill(&self, class: SizeClass) -> Option<NonNull<u8>> {
-        let (blocks, count) = self.take_blocks(class).or_else(|| {
+        let (blocks, count) = self.lend(class).or_else(|| {
             self.purge();
-            self.take_blocks(class)
+            self.lend(class)
         })?;
         let first = blocks.pop(LINK)?;
         let bin = &self.bins[class.index()];
-        // A new pool may have been paid for by a purge, and a purge leaves the bin empty.
         bin.list.replace(blocks);
-        bin.length.refilled(count as u32 - 1, longest(class));
+        bin.filled.set(count - 1);
         Some(first.into_ptr())
     }
 
-    /// Blocks for a bin: the free list of a partly used pool, or virgin blocks. `None` if neither can be had
-    /// within the limit.
-    fn take_blocks(&self, class: SizeClass) -> Option<(FreeList, u16)> {
-        let partial = &self.partial[class.index()];
-        let pool = match partial.front() {
-            Some(pool) => pool,
-            None => self.new_pool(class)?,
-        };
-        let mut taken = pool.pop_free();
-        if taken.1 == 0 {
-            self.touch(pool)?;
-            taken = pool.pop_virgin(LINK, SHIFT, CARVE_BYTES);
+    /// Blocks for an empty bin: what came back to the current pool, virgin blocks of it, or the same of another
+    /// pool, which is the current one then. `None` if nothing can be had within the limit.
+    fn lend(&self, class: SizeClass) -> Option<(FreeList, u32)> {
+        let bin = &self.bins[class.index()];
+        loop {
+            let pool = match bin.pool.get() {
+                Some(pool) => pool,
+                None => self.next_current(class)?,
+            };
+            if let Some(lent) = pool.lend_free() {
+                return Some(lent);
+            }
+            if let Some(reach) = pool.reach() {
+                self.touch(pool, reach)?;
+                return Some(pool.lend_virgin());
+            }
+            bin.pool.set(None);
+            self.set_aside(class, pool);
         }
-        if pool.is_exhausted() {
-            partial.remove(pool);
-        }
-        Some(taken)
     }
 
-    /// Charges what the next virgin blocks of a pool will touch.
-    fn touch(&self, pool: PoolPtr) -> Option<()> {
-        let (charged, needed) = (pool.user[CHARGED].get(), pool.reach(CARVE_BYTES).div_ceil(UNIT));
+    /// A partial pool or a new one, as the current one of its class.
+    fn next_current(&self, class: SizeClass) -> Option<PoolPtr> {
+        let pool = match self.partial[class.index()].pop_front() {
+            Some(pool) => {
+                pool.make_current();
+                pool
+            }
+            None => self.new_pool(class)?,
+        };
+        self.bins[class.index()].pool.set(Some(pool));
+        Some(pool)
+    }
+
+    /// Charges the units that the first `reach` bytes of a pool take, as they are about to be touched.
+    fn touch(&self, pool: PoolPtr, reach: usize) -> Option<()> {
+        let (charged, needed) = (pool.user[CHARGED].get(), reach.div_ceil(UNIT));
         if needed > charged {
             self.arenas.touch_units(&self.budget, pool, charged, needed - charged)?;
             pool.user[CHARGED].set(needed);
@@ -529,28 +608,14 @@ impl<S: ArenaSource> Heap<S> {
         Some(())
     }
 
-    /// An empty pool, entered in the list of its class. Nothing of it is charged yet.
+    /// An empty pool of which nothing is charged yet.
     fn new_pool(&self, class: SizeClass) -> Option<PoolPtr> {
         let units = class.units();
         let (pool, _) = self.arenas.take_units(&self.budget, self.tag, units, 0)?;
         pool.format(class.index() as u8, units, class.size(), 0, units * UNIT / class.size());
-        self.partial[class.index()].push_front(pool);
+        pool.user[TAG].set(self.tag);
+        pool.start();
         Some(pool)
-    }
-
-    /// Frees a block whose bin is full.
-    ///
-    /// # Safety
-    /// The block is a block of class `class` of this heap.
-    #[cold]
-    #[inline(never)]
-    unsafe fn overflow(&self, class: SizeClass, block: Block) {
-        // SAFETY: the caller's promise.
-        unsafe { self.spill(class, block) };
-        if let Overflow::Shorten(left) = self.bins[class.index()].length.overflowed(longest(class)) {
-            self.shorten(class, left);
-        }
-        (self.neighbours.overflowed)(self.tag);
     }
 
     /// The tag of the heap that a block belongs to.
@@ -574,9 +639,9 @@ impl<S: ArenaSource> Heap<S> {
                 class => {
                     let class = SizeClass::from_index(class as usize);
                     // SAFETY: the block that was just taken apart.
-                    let block = unsafe { Block::new(ptr) };
-                    // SAFETY: of the class that its pool has.
-                    unsafe { self.spill(class, block) }
+                    if pool.take_back(unsafe { Block::new(ptr) }) {
+                        self.settle(class, pool);
+                    }
                 }
             }
         }
@@ -593,54 +658,23 @@ impl<S: ArenaSource> Heap<S> {
         self.outbox.flush();
     }
 
-    /// Asks the owner of the heap to empty its bins: each is emptied by the next free that it gets.
+    /// Asks the owner of the heap to empty its bins when it comes by.
     pub(crate) fn ask_to_flush(&self) {
-        self.bins.iter().for_each(|bin| bin.length.ask_to_flush());
+        self.asked_to_flush.ask();
     }
 
-    /// Gives the blocks of a bin back to their pools until `length` are left.
-    fn shorten(&self, class: SizeClass, length: u32) {
-        let bin = &self.bins[class.index()];
-        while bin.length.count() > length
-            && let Some(block) = bin.list.pop(LINK)
-        {
-            bin.length.leave();
-            // SAFETY: invariant 1: a free block of this class.
-            unsafe { self.spill(class, block) };
-        }
-    }
-
-    /// Gives a block back to its pool.
-    ///
-    /// # Safety
-    /// The block is a block of class `class` of this heap.
+    /// Does what was asked, as the owner.
     #[inline]
-    unsafe fn spill(&self, class: SizeClass, block: Block) {
-        let ptr = block.into_ptr();
-        // SAFETY: the block lies in a pool of this heap.
-        let pool = unsafe { PoolPtr::of_block(ptr, SHIFT) };
-        debug_assert_eq!(pool.class.get() as usize, class.index(), "freed with the wrong layout");
-        let tag = pool.arena().tag.get();
-        if tag != self.tag {
-            // SAFETY: still the caller's block.
-            return self.outbox.add(tag, unsafe { Block::new(ptr) });
-        }
-        let was_exhausted = pool.is_exhausted();
-        // SAFETY: still the caller's block.
-        pool.push(LINK, unsafe { Block::new(ptr) });
-        let partial = &self.partial[class.index()];
-        if was_exhausted {
-            partial.push_front(pool);
-        }
-        // One empty pool a class stays, so that a class that goes up and down by a block costs no arena work.
-        if pool.live.get() == 0 && !partial.is_only(pool) {
-            self.retire(class, pool);
+    pub(crate) fn flush_if_asked(&self) {
+        if self.asked_to_flush.take() {
+            self.flush();
         }
     }
 
     /// Returns the unit of an empty pool to its arena.
     fn retire(&self, class: SizeClass, pool: PoolPtr) {
         self.partial[class.index()].remove(pool);
+        pool.live.set(0);
         self.arenas.return_units(&self.budget, pool, class.units());
     }
 }

@@ -67,6 +67,8 @@ mod heap;
 #[cfg(not(loom))]
 mod inbox;
 #[cfg(not(loom))]
+mod lending;
+#[cfg(not(loom))]
 mod mapping;
 #[cfg(not(loom))]
 mod mode;

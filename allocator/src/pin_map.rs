@@ -5,6 +5,7 @@ use core::fmt;
 use crate::arena::{ARENA_SIZE, ArenaPtr, Arenas};
 use crate::pool_meta::RUN;
 use crate::route::{SHIFT, UNIT};
+use crate::size_class::SizeClass;
 use crate::source::ArenaSource;
 
 /// Units of an arena, its header's left out.
@@ -45,13 +46,12 @@ impl ArenaFill {
         };
         for pool in Arenas::<S, SHIFT>::pools_of(arena) {
             let (block_size, capacity) = (pool.block_size.get(), pool.capacity.get() as usize);
-            let bytes = match pool.class.get() {
-                RUN => block_size,
-                class => crate::size_class::SizeClass::from_index(class as usize).units() * UNIT,
+            let (bytes, live) = match pool.class.get() {
+                RUN => (block_size, pool.live.get() as usize),
+                class => (SizeClass::from_index(class as usize).units() * UNIT, pool.lent()),
             };
             let address = pool.base(SHIFT).addr().get();
-            fill.pools[fill.count] =
-                PoolFill { address, bytes, block_size, capacity, live: pool.live.get() as usize };
+            fill.pools[fill.count] = PoolFill { address, bytes, block_size, capacity, live };
             fill.count += 1;
         }
         fill

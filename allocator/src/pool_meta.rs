@@ -11,7 +11,7 @@
 
 use core::cell::Cell;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU8, AtomicU16, AtomicUsize};
+use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicUsize};
 
 use crate::arena::{ARENA_SIZE, ArenaPtr};
 use crate::block::{Block, FreeList, Link};
@@ -20,18 +20,20 @@ use crate::relaxed::Relaxed;
 /// The metadata of one pool. All zeros is a pool that was never used.
 ///
 /// ```text
-///   carved - length(free) == live          blocks handed out
-///   capacity - carved                      virgin blocks
+///   carved - length(free) == live blocks   handed out, to the user or to a bin
+///   capacity - carved     == virgin blocks
+///   live blocks           == live          in walkable pools, and in runs
+///                         == live + slack  in pools of a heap: see `crate::lending`
 /// ```
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub(crate) struct PoolMeta {
-    free: FreeList,
+    pub(crate) free: FreeList,
     next: Cell<Option<PoolPtr>>,
     prev: Cell<Option<PoolPtr>>,
     /// Bytes of a block; of a run: all its bytes.
     pub(crate) block_size: Relaxed<AtomicUsize>,
-    /// Blocks handed out.
+    /// Blocks handed out, less the slack.
     pub(crate) live: Relaxed<AtomicU16>,
     /// Blocks that were ever handed out; those above are untouched.
     pub(crate) carved: Relaxed<AtomicU16>,
@@ -41,8 +43,9 @@ pub(crate) struct PoolMeta {
     pub(crate) class: Relaxed<AtomicU8>,
     /// Units between the first unit of the pool and this one.
     lead: Relaxed<AtomicU8>,
-    /// `ceil(2^32 / block_size)`: offset to index by one multiplication.
-    recip: Cell<u32>,
+    /// Of walkable pools `ceil(2^32 / block_size)`: offset to index by one multiplication. Of the pools of a heap
+    /// the slack.
+    pub(crate) recip_or_slack: Relaxed<AtomicU32>,
     /// Offset of block 0 from the start of the pool.
     pub(crate) first: Cell<u32>,
     /// Words for the owner of the heap.
@@ -94,6 +97,17 @@ impl PoolPtr {
         arena.pool(unit - arena.pool(unit).lead.get() as usize)
     }
 
+    /// As [`of_block`](Self::of_block), for a block whose pool is one unit.
+    ///
+    /// # Safety
+    /// As said.
+    #[inline(always)]
+    pub(crate) unsafe fn of_small_block(ptr: NonNull<u8>, shift: u32) -> PoolPtr {
+        // SAFETY: the block lies in the first `ARENA_SIZE` bytes of its arena.
+        let arena = unsafe { ArenaPtr::of_address(ptr.addr()) };
+        arena.pool((ptr.addr().get() & (ARENA_SIZE - 1)) >> shift)
+    }
+
     /// The arena that the pool lies in.
     #[inline(always)]
     pub(crate) fn arena(self) -> ArenaPtr {
@@ -133,7 +147,7 @@ impl PoolPtr {
         self.carved.set(0);
         self.capacity.set(capacity as u16);
         self.class.set(class);
-        self.recip.set((1u64 << 32).div_ceil(block_size as u64).min(u32::MAX as u64) as u32);
+        self.recip_or_slack.set((1u64 << 32).div_ceil(block_size as u64).min(u32::MAX as u64) as u32);
         self.first.set(first as u32);
         self.user.iter().for_each(|word| word.set(0));
     }
@@ -147,7 +161,7 @@ impl PoolPtr {
         if self.capacity.get() == 1 {
             return 0;
         }
-        (((offset as u64 - self.first.get() as u64) * self.recip.get() as u64) >> 32) as usize
+        (((offset as u64 - self.first.get() as u64) * self.recip_or_slack.get() as u64) >> 32) as usize
     }
 
     /// Address of block `index`, which must be below the capacity.
@@ -186,43 +200,15 @@ impl PoolPtr {
         Some(unsafe { Block::new(self.block_at(index as usize, shift)) })
     }
 
-    /// Hands out the whole free list: the blocks and their number, 0 if it is empty.
-    pub(crate) fn pop_free(self) -> (FreeList, u16) {
-        if self.free.is_empty() {
-            return (FreeList::new(), 0);
-        }
-        let count = self.carved.get() - self.live.get();
-        self.live.set(self.carved.get());
-        (self.free.take(), count)
-    }
-
-    /// Bytes from the start of the pool to the end of the virgin blocks that the next
-    /// [`pop_virgin`](Self::pop_virgin) hands out.
-    pub(crate) fn reach(self, bytes: usize) -> usize {
-        let end = self.carved.get() as usize + self.portion(bytes) as usize;
-        self.first.get() as usize + end * self.block_size.get()
-    }
-
-    /// Virgin blocks in a portion of up to `bytes`: at least one, if there is one.
-    fn portion(self, bytes: usize) -> u16 {
-        let left = self.capacity.get() - self.carved.get();
-        left.min((bytes / self.block_size.get()).max(1) as u16)
-    }
-
-    /// Hands out up to `bytes` of virgin blocks (at least one), in ascending order: the blocks and their
-    /// number, 0 if there are none.
-    pub(crate) fn pop_virgin(self, link: Link, shift: u32, bytes: usize) -> (FreeList, u16) {
-        let before = self.live.get();
-        let count = self.portion(bytes);
-        let first = self.carved.get();
-        self.carved.set(first + count);
-        self.live.set(before + count);
+    /// The blocks `first..first + count`, which were virgin and are carved now, in ascending order.
+    pub(crate) fn virgin(self, first: u16, count: u16, shift: u32) -> FreeList {
+        debug_assert!(first + count == self.carved.get());
         let list = FreeList::new();
         for index in (first..first + count).rev() {
-            // SAFETY: virgin blocks, carved just now, so they are ours alone.
-            list.push(link, unsafe { Block::new(self.block_at(index as usize, shift)) });
+            // SAFETY: carved just now, so nobody else has them.
+            list.push(Link(0), unsafe { Block::new(self.block_at(index as usize, shift)) });
         }
-        (list, count)
+        list
     }
 
     /// Takes a block of this pool back.
@@ -231,21 +217,6 @@ impl PoolPtr {
         debug_assert!(self.live.get() > 0);
         self.live.set(self.live.get() - 1);
         self.free.push(link, block);
-    }
-
-    /// Length of the free list; for checks, it walks the list.
-    #[cfg(test)]
-    pub(crate) fn free_len(self, link: Link) -> usize {
-        let (list, kept) = (self.free.take(), FreeList::new());
-        let mut count = 0;
-        while let Some(block) = list.pop(link) {
-            kept.push(link, block);
-            count += 1;
-        }
-        while let Some(block) = kept.pop(link) {
-            self.free.push(link, block);
-        }
-        count
     }
 }
 
@@ -295,6 +266,13 @@ impl PoolList {
         if let Some(next) = next {
             next.prev.set(prev);
         }
+    }
+
+    /// Takes the first pool out of the list.
+    pub(crate) fn pop_front(&self) -> Option<PoolPtr> {
+        let pool = self.head.get()?;
+        self.remove(pool);
+        Some(pool)
     }
 
     /// True if the list is this pool and no other.

@@ -1,6 +1,6 @@
 //! Cells that other threads may read for statistics, and hint through.
 
-use core::sync::atomic::{AtomicU8, AtomicU16, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering};
 
 /// A number with one writer at a time and any number of readers that can live with an old value.
 ///
@@ -13,6 +13,11 @@ pub(crate) struct Relaxed<A>(A);
 macro_rules! relaxed {
     ($($atomic:ident $number:ident),*) => { $(
         impl Relaxed<$atomic> {
+            #[allow(dead_code, reason = "most lie in memory that is 0")]
+            pub(crate) const fn zero() -> Self {
+                Relaxed($atomic::new(0))
+            }
+
             #[inline(always)]
             pub(crate) fn get(&self) -> $number {
                 self.0.load(Ordering::Relaxed)
@@ -26,10 +31,4 @@ macro_rules! relaxed {
     )* };
 }
 
-impl Relaxed<AtomicUsize> {
-    pub(crate) const fn zero() -> Self {
-        Relaxed(AtomicUsize::new(0))
-    }
-}
-
-relaxed!(AtomicU8 u8, AtomicU16 u16, AtomicUsize usize);
+relaxed!(AtomicU8 u8, AtomicU16 u16, AtomicU32 u32, AtomicUsize usize);

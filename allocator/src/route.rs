@@ -27,7 +27,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of(layout: Layout) -> Route {
         // Pools and runs start at multiples of a unit.
         match SizeClass::of(layout, POOLED_MAX) {

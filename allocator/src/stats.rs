@@ -110,6 +110,24 @@ impl Stats {
         self.peak_held_bytes += peak;
     }
 
+    /// Adds what another heap holds.
+    pub(crate) fn add(&mut self, other: &Stats) {
+        for class in 0..CLASSES {
+            self.cached[class] += other.cached[class];
+            self.pools[class] += other.pools[class];
+            self.live[class] += other.live[class];
+        }
+        self.arenas += other.arenas;
+        self.units_touched += other.units_touched;
+        self.runs += other.runs;
+        self.run_bytes += other.run_bytes;
+        self.mappings += other.mappings;
+        self.mapping_bytes += other.mapping_bytes;
+        self.mapped_bytes += other.mapped_bytes;
+        self.add_arenas(other.arenas_highwater, other.arenas_mapped);
+        self.add_held(other.held_bytes, other.peak_held_bytes);
+    }
+
     /// Blocks above 1 MiB that belong to no heap.
     pub(crate) fn add_mappings(&mut self, count: usize, bytes: usize) {
         self.mappings += count;

@@ -110,9 +110,12 @@ impl Owned {
         self.heap().flush();
     }
 
-    /// Gives everything back that is free anywhere, if it is time to. About 5 ns if it is not.
+    /// Takes in what others have freed, does what they have asked, and gives everything back that is free
+    /// anywhere, if it is time to. About 5 ns if there is nothing to do.
     #[inline]
-    pub(crate) fn purge_if_due(&self) {
+    pub(crate) fn look_around(&self) {
+        self.sort_inbox();
+        self.heap().flush_if_asked();
         if PURGES.is_due(clock::now(), Mode::now().interval()) {
             purge(Some(self));
         }
@@ -147,11 +150,11 @@ fn deliver(tag: usize, chain: Chain) {
     }
 }
 
-/// Called by a heap whose bin has overflowed, with its own tag.
-fn overflowed(tag: usize) {
+/// Called by a heap after a free that was slow, with its own tag.
+fn slow_free(tag: usize) {
     if let Some(heap) = NonNull::new(ptr::with_exposed_provenance_mut::<ThreadHeap>(tag)) {
-        // SAFETY: only the owner frees into a heap's bins, and the call is the last thing that the free does.
-        unsafe { Owned::new(heap) }.purge_if_due();
+        // SAFETY: only the owner frees with a heap, and the call is the last thing that the free does.
+        unsafe { Owned::new(heap) }.look_around();
     }
 }
 
@@ -200,7 +203,7 @@ pub(crate) fn create() -> Option<Owned> {
     let memory = Os.map(size_of::<ThreadHeap>().next_multiple_of(4096), 4096)?.cast::<ThreadHeap>();
     let tag = memory.as_ptr().expose_provenance();
     let heap = ThreadHeap {
-        heap: Heap::tagged(Os, &PROCESS, tag, Neighbours { deliver, overflowed }),
+        heap: Heap::tagged(Os, &PROCESS, tag, Neighbours { deliver, slow_free }),
         handover: Handover::new(),
         next: ptr::null_mut(),
     };
@@ -243,10 +246,13 @@ pub(crate) fn purge(own: Option<&Owned>) -> usize {
     bytes
 }
 
-/// What all heaps hold. Their owners may be at work, so the numbers are of about the same moment, no more.
-pub(crate) fn stats() -> Stats {
+/// What all heaps hold, of which the caller owns `own`. The owners of the others may be at work, so the numbers are of about the same moment, no more.
+pub(crate) fn stats(own: Option<&Owned>) -> Stats {
     let mut stats = Stats::empty();
-    all().for_each(|heap| heap.shared().heap.add_to(&mut stats));
+    all().for_each(|heap| match own {
+        Some(own) if own.0 == heap => stats.add(&own.heap().stats()),
+        _ => heap.shared().heap.add_from_outside(&mut stats),
+    });
     stats
 }
 

@@ -1,8 +1,8 @@
 //! What threads do with one another: each protocol is a struct of its own, which loom drives.
 
-pub mod bin;
 pub mod budget;
 pub mod handover;
 pub mod interval;
 pub mod lock;
+pub mod request;
 mod sync;
