@@ -20,6 +20,7 @@ use crate::pin_map::ArenaFill;
 use crate::protocol::budget::Budget;
 use crate::protocol::lock::Lock;
 use crate::route::Route;
+use crate::size_class::SizeClass;
 use crate::source::Os;
 use crate::stats::Stats;
 use crate::thread_heap::{self, Owned, PROCESS, ThreadHeap};
@@ -198,12 +199,22 @@ impl Global {
     /// A block. `prepare` is called on the slow path only.
     #[inline(always)]
     pub(crate) fn allocate_block(layout: Layout, prepare: impl FnOnce()) -> Option<NonNull<u8>> {
-        if let Route::Class(class) = Route::of(layout)
+        if let Some(class) = SizeClass::of_small(layout)
             && let Some(block) = Self::owned().and_then(|owned| owned.heap().pop(class))
         {
             return Some(block);
         }
         prepare();
+        Self::allocate_other(layout)
+    }
+
+    #[inline(never)]
+    fn allocate_other(layout: Layout) -> Option<NonNull<u8>> {
+        if let Route::Class(class) = Route::of(layout)
+            && let Some(block) = Self::owned().and_then(|owned| owned.heap().pop(class))
+        {
+            return Some(block);
+        }
         Self::allocate_slow(layout)
     }
 
@@ -246,14 +257,28 @@ impl Global {
 
     /// # Safety
     /// `ptr` was allocated by `Global` with `layout` and is not used again.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn free_block(ptr: NonNull<u8>, layout: Layout) {
+        match Self::owned() {
+            Some(owned) if SizeClass::is_in_one_unit(layout) => {
+                // SAFETY: the caller's promise; the heap sends home what is not its own.
+                unsafe { owned.heap().dealloc_small(ptr) }
+            }
+            // SAFETY: the caller's promise.
+            _ => unsafe { Self::free_other(ptr, layout) },
+        }
+    }
+
+    /// # Safety
+    /// As `free_block`.
+    #[inline(never)]
+    unsafe fn free_other(ptr: NonNull<u8>, layout: Layout) {
         if Route::of(layout) == Route::Mapping {
             // SAFETY: the caller's promise.
             return unsafe { mapping::dealloc(&PROCESS, ptr, layout) };
         }
         match Self::owned() {
-            // SAFETY: the caller's promise; the heap sends home what is not its own.
+            // SAFETY: the caller's promise.
             Some(owned) => unsafe { owned.heap().dealloc(ptr, layout) },
             // SAFETY: the caller's promise.
             None => unsafe { Self::free_without_heap(ptr, layout) },

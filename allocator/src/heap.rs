@@ -197,15 +197,21 @@ impl<S: ArenaSource> Heap<S> {
     /// block too. Never panics.
     #[inline]
     pub fn alloc(&self, layout: Layout) -> Option<NonNull<u8>> {
-        match Route::of(layout) {
-            Route::Class(class) => self.pop(class).or_else(|| self.alloc_slow(layout)),
-            _ => self.alloc_slow(layout),
+        if let Some(class) = SizeClass::of_small(layout)
+            && let Some(block) = self.pop(class)
+        {
+            return Some(block);
         }
+        self.alloc_slow(layout)
     }
 
-    #[cold]
     #[inline(never)]
     fn alloc_slow(&self, layout: Layout) -> Option<NonNull<u8>> {
+        if let Route::Class(class) = Route::of(layout)
+            && let Some(block) = self.pop(class)
+        {
+            return Some(block);
+        }
         let block = self.alloc_unrung(layout);
         self.budget.ring();
         block
@@ -263,34 +269,53 @@ impl<S: ArenaSource> Heap<S> {
     /// `ptr` was allocated by this heap with `layout`, was not freed since, and is not used again.
     #[inline]
     pub unsafe fn dealloc(&self, ptr: NonNull<u8>, layout: Layout) {
-        let Route::Class(class) = Route::of(layout) else {
-            // SAFETY: the caller's promise; the layout took another route in `alloc` too.
-            return unsafe { self.dealloc_large(ptr, layout.align()) };
-        };
-        // SAFETY: a block of this class.
-        let pool = unsafe { Self::pool_of(ptr, class) };
-        debug_assert_eq!(pool.class.get() as usize, class.index(), "freed with the wrong layout");
-        // SAFETY: the caller gives the block up.
-        let block = unsafe { Block::new(ptr) };
-        if pool.user[TAG].get() != self.tag {
-            self.send(pool, block);
-        } else if pool.take_back(block) {
-            self.slow_free(class, pool);
+        if SizeClass::is_in_one_unit(layout) {
+            // SAFETY: the caller's promise.
+            unsafe { self.dealloc_small(ptr) }
+        } else {
+            // SAFETY: the caller's promise.
+            unsafe { self.dealloc_other(ptr, layout) }
         }
     }
 
-    /// The pool of a block of a class.
+    /// Frees a block of a pool of one unit.
     ///
     /// # Safety
-    /// `ptr` is a block of a pool of this class.
+    /// The caller gives up such a block, of this heap or, if this is one of the thread heaps, of any of those.
     #[inline(always)]
-    unsafe fn pool_of(ptr: NonNull<u8>, class: SizeClass) -> PoolPtr {
-        if class.units() == 1 {
-            // SAFETY: the caller's promise.
-            unsafe { PoolPtr::of_small_block(ptr, SHIFT) }
-        } else {
-            // SAFETY: the caller's promise.
-            unsafe { PoolPtr::of_block(ptr, SHIFT) }
+    pub(crate) unsafe fn dealloc_small(&self, ptr: NonNull<u8>) {
+        // SAFETY: the caller's promise.
+        let pool = unsafe { PoolPtr::of_small_block(ptr, SHIFT) };
+        // SAFETY: the caller gives the block up.
+        self.give_back(pool, unsafe { Block::new(ptr) });
+    }
+
+    /// As [`dealloc`](Self::dealloc), for blocks of larger pools, runs and mappings.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(never)]
+    pub(crate) unsafe fn dealloc_other(&self, ptr: NonNull<u8>, layout: Layout) {
+        match Route::of(layout) {
+            Route::Class(class) => {
+                // SAFETY: a block of this class.
+                let pool = unsafe { PoolPtr::of_block(ptr, SHIFT) };
+                debug_assert_eq!(pool.class.get() as usize, class.index(), "freed with the wrong layout");
+                // SAFETY: the caller gives the block up.
+                self.give_back(pool, unsafe { Block::new(ptr) });
+            }
+            // SAFETY: the caller's promise; the layout took another route in `alloc` too.
+            _ => unsafe { self.dealloc_large(ptr, layout.align()) },
+        }
+    }
+
+    /// Puts a block on the list of its pool, or sends it home.
+    #[inline(always)]
+    fn give_back(&self, pool: PoolPtr, block: Block) {
+        if pool.user[TAG].get() != self.tag {
+            self.send(pool, block);
+        } else if pool.take_back(block) {
+            self.slow_free(pool);
         }
     }
 
@@ -304,13 +329,14 @@ impl<S: ArenaSource> Heap<S> {
     /// What has to be done after a free: see `crate::lending`.
     #[cold]
     #[inline(never)]
-    fn slow_free(&self, class: SizeClass, pool: PoolPtr) {
-        self.settle(class, pool);
+    fn slow_free(&self, pool: PoolPtr) {
+        self.settle(pool);
         (self.neighbours.slow_free)(self.tag);
     }
 
     /// A pool has become empty, or a full one has free blocks.
-    fn settle(&self, class: SizeClass, pool: PoolPtr) {
+    fn settle(&self, pool: PoolPtr) {
+        let class = SizeClass::from_index(pool.class.get() as usize);
         let partial = &self.partial[class.index()];
         if !pool.is_empty() {
             pool.wake_up();
@@ -636,11 +662,10 @@ impl<S: ArenaSource> Heap<S> {
             match pool.class.get() {
                 // SAFETY: as said.
                 RUN => unsafe { self.dealloc_large(ptr, 1) },
-                class => {
-                    let class = SizeClass::from_index(class as usize);
+                _ => {
                     // SAFETY: the block that was just taken apart.
                     if pool.take_back(unsafe { Block::new(ptr) }) {
-                        self.settle(class, pool);
+                        self.settle(pool);
                     }
                 }
             }

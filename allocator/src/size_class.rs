@@ -71,10 +71,6 @@ impl SizeClass {
     #[inline(always)]
     pub(crate) const fn of(layout: Layout, max: usize) -> Option<SizeClass> {
         let (size, align) = (layout.size(), layout.align());
-        if align <= 8 && size <= TABLE_MAX && TABLE_MAX <= max {
-            // The most frequent case, with one comparison of the size.
-            return Some(SizeClass(TABLE[size.div_ceil(8)]));
-        }
         if align <= 16 {
             // Every class of at least 16 bytes that holds a multiple of 16 is a multiple of 16 itself.
             let size = if align == 16 { size.saturating_add(15) & !15 } else { size };
@@ -83,6 +79,26 @@ impl SizeClass {
         } else {
             Self::of_aligned(size, align, max)
         }
+    }
+
+    /// The class of a layout of 1 to 1024 bytes at an alignment to 16, and nothing for any other: the frequent
+    /// case, with one comparison.
+    #[inline(always)]
+    pub(crate) const fn of_small(layout: Layout) -> Option<SizeClass> {
+        let (size, align) = (layout.size(), layout.align());
+        // Below 1024 if both are: 16 - 1 is the largest number that stays there when it is shifted so far.
+        if (size.wrapping_sub(1) | (align - 1) << 6) >= TABLE_MAX {
+            return None;
+        }
+        let size = (size + align - 1) & !(align - 1);
+        Some(SizeClass(TABLE[size.div_ceil(8)]))
+    }
+
+    /// Whether blocks of a layout certainly lie in pools of one unit: those of 1 to 1024 bytes at an alignment to
+    /// 1024.
+    #[inline(always)]
+    pub(crate) const fn is_in_one_unit(layout: Layout) -> bool {
+        (layout.size().wrapping_sub(1) | (layout.align() - 1)) < UNITS_1_MAX
     }
 
     /// The class of a request of `size` bytes at alignment 8, or of a multiple of 16 at alignment 16. A request for no bytes gets the smallest block.
@@ -176,6 +192,25 @@ mod tests {
                     let layout = Layout::from_size_align(size, align).unwrap();
                     let class = SizeClass::of(layout, max).map(SizeClass::size);
                     assert_eq!(class, first_fit(size, align, max), "size {size} align {align} max {max}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_frequent_case_is_the_general_one() {
+        for align in (0..=16).map(|log2| 1 << log2) {
+            for size in 0..3000 {
+                let layout = Layout::from_size_align(size, align).unwrap();
+                let general = SizeClass::of(layout, POOLED_MAX);
+                match SizeClass::of_small(layout) {
+                    Some(class) => assert_eq!(Some(class), general),
+                    None => assert!(size == 0 || size > 1024 || align > 16),
+                }
+                if SizeClass::is_in_one_unit(layout) {
+                    assert_eq!(general.map(SizeClass::units), Some(1), "size {size} align {align}");
+                } else {
+                    assert!(size == 0 || size > 1024 || align > 1024);
                 }
             }
         }
