@@ -35,6 +35,11 @@ impl Block {
         self.0
     }
 
+    /// The address.
+    pub(crate) fn address(&self) -> NonNull<u8> {
+        self.0
+    }
+
     /// Sets the first 8 bytes to 0.
     #[inline(always)]
     pub(crate) fn clear_first_word(&mut self) {
@@ -43,27 +48,60 @@ impl Block {
     }
 
     #[inline(always)]
-    fn set_next(&mut self, link: Link, next: Option<Block>) {
+    fn set_next(&self, link: Link, next: Option<NonNull<u8>>) {
         // SAFETY: invariant 1: the block reaches 8 bytes past `link`.
-        let at = unsafe { self.0.add(link.0) }.cast::<Option<Block>>();
+        let at = unsafe { self.0.add(link.0) }.cast::<Option<NonNull<u8>>>();
         // SAFETY: invariant 2: the bytes are ours; `link` is a multiple of 8, so they are aligned.
         unsafe { at.write(next) }
     }
 
     #[inline(always)]
-    fn take_next(&mut self, link: Link) -> Option<Block> {
+    fn next(&self, link: Link) -> Option<NonNull<u8>> {
         // SAFETY: invariant 1: the block reaches 8 bytes past `link`.
-        let at = unsafe { self.0.add(link.0) }.cast::<Option<Block>>();
-        // SAFETY: only blocks on a `FreeList` are asked, and `push` wrote the link; it is read once, since
-        // the block leaves the list with it.
+        let at = unsafe { self.0.add(link.0) }.cast::<Option<NonNull<u8>>>();
+        // SAFETY: only blocks on a `FreeList` are asked, and `push` wrote the link.
         unsafe { at.read() }
     }
 }
 
+impl Block {
+    /// Writes into the second word of the last block of a list where the list begins and how long it is.
+    ///
+    /// # Safety
+    /// The block has at least 16 bytes, and is on no list but that one.
+    pub(crate) unsafe fn set_list(&self, first: NonNull<u8>, count: u16) {
+        let word = first.as_ptr().expose_provenance() as u64 | u64::from(count) << ADDRESS_BITS;
+        // SAFETY: the caller's promise.
+        let second = unsafe { self.0.cast::<u64>().add(1) };
+        // SAFETY: as above, and aligned to 8.
+        unsafe { second.write(word) }
+    }
+
+    /// What [`set_list`](Self::set_list) wrote.
+    ///
+    /// # Safety
+    /// It was written since the block was freed.
+    pub(crate) unsafe fn list(&self) -> (*mut u8, u16) {
+        // SAFETY: the caller's promise: the block has a second word.
+        let second = unsafe { self.0.cast::<u64>().add(1) };
+        // SAFETY: as above.
+        let word = unsafe { second.read() };
+        let first = word & ((1 << ADDRESS_BITS) - 1);
+        (core::ptr::with_exposed_provenance_mut(first as usize), (word >> ADDRESS_BITS) as u16)
+    }
+}
+
+/// Bits of an address in user space: 47 on x86-64 and 48 on aarch64, unless a program asks for more with a hint
+/// that is given to `mmap`.
+const ADDRESS_BITS: u32 = 48;
+
 /// Last-in first-out list of free blocks of one size. All zeros is the empty list.
+///
+/// # Invariants
+/// 1. The address, if any, is that of a [`Block`] which the list owns, with the others linked behind it.
 #[derive(Default)]
 #[repr(transparent)]
-pub(crate) struct FreeList(Cell<Option<Block>>);
+pub(crate) struct FreeList(Cell<Option<NonNull<u8>>>);
 
 impl core::fmt::Debug for FreeList {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -78,25 +116,34 @@ impl FreeList {
 
     /// The list that begins with a block which carries the links of the others.
     pub(crate) fn of(first: Block) -> FreeList {
-        FreeList(Cell::new(Some(first)))
+        FreeList(Cell::new(Some(first.0)))
     }
 
     /// The first block, with the others linked behind it.
     pub(crate) fn into_first(self) -> Option<Block> {
-        self.0.into_inner()
+        self.0.into_inner().map(Block)
     }
 
     #[inline(always)]
-    pub(crate) fn push(&self, link: Link, mut block: Block) {
-        block.set_next(link, self.0.take());
-        self.0.set(Some(block));
+    pub(crate) fn push(&self, link: Link, block: Block) {
+        block.set_next(link, self.0.get());
+        self.0.set(Some(block.0));
     }
 
     #[inline(always)]
     pub(crate) fn pop(&self, link: Link) -> Option<Block> {
-        let mut block = self.0.take()?;
-        self.0.set(block.take_next(link));
+        let block = Block(self.0.get()?);
+        self.0.set(block.next(link));
         Some(block)
+    }
+
+    /// Puts another list in front, of which `last` is the last block and `first` the first.
+    ///
+    /// # Safety
+    /// The blocks from `first` to `last` are linked and the caller's, and of the size of this list's.
+    pub(crate) unsafe fn prepend(&self, link: Link, first: NonNull<u8>, last: Block) {
+        last.set_next(link, self.0.get());
+        self.0.set(Some(first));
     }
 
     /// Moves the whole list out.
@@ -107,7 +154,7 @@ impl FreeList {
 
     /// Empties the list; its blocks are no blocks any more.
     pub(crate) fn forget(&self) {
-        let _ = self.0.take();
+        self.0.set(None);
     }
 
     /// Replaces the list by `other`, whose blocks must be of the same size.
@@ -132,10 +179,7 @@ impl FreeList {
 
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        let block = self.0.take();
-        let empty = block.is_none();
-        self.0.set(block);
-        empty
+        self.0.get().is_none()
     }
 }
 

@@ -348,10 +348,10 @@ unsafe impl GlobalAlloc for Global {
 
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        if let Some(ptr) = NonNull::new(ptr) {
-            // SAFETY: the caller's promise.
-            unsafe { Global::free_block(ptr, layout) }
-        }
+        // SAFETY: the caller's promise: a block, which is never at address 0.
+        let block = unsafe { NonNull::new_unchecked(ptr) };
+        // SAFETY: the caller's promise.
+        unsafe { Global::free_block(block, layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {

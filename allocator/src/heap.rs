@@ -11,7 +11,7 @@ use core::sync::atomic::AtomicU32;
 
 use crate::arena::Arenas;
 use crate::block::{Block, FreeList};
-use crate::inbox::{Chain, Outbox};
+use crate::inbox::{Bundle, Chain, Outbox};
 use crate::pin_map::ArenaFill;
 use crate::pool_meta::{PoolList, PoolPtr, RUN};
 use crate::protocol::budget::Budget;
@@ -25,7 +25,7 @@ use crate::stats::Stats;
 /// The word of a pool that counts its charged units.
 const CHARGED: usize = 0;
 /// The word of a pool that has the tag of its heap.
-const TAG: usize = 1;
+pub(crate) const TAG: usize = 1;
 /// The word of a run that has a bit for each unit with old content.
 const OLD_UNITS: usize = 1;
 
@@ -323,7 +323,7 @@ impl<S: ArenaSource> Heap<S> {
     #[cold]
     #[inline(never)]
     fn send(&self, pool: PoolPtr, block: Block) {
-        self.outbox.add(pool.user[TAG].get(), block);
+        self.outbox.add(pool.user[TAG].get(), pool, block);
     }
 
     /// What has to be done after a free: see `crate::lending`.
@@ -338,11 +338,11 @@ impl<S: ArenaSource> Heap<S> {
     fn settle(&self, pool: PoolPtr) {
         let class = SizeClass::from_index(pool.class.get() as usize);
         let partial = &self.partial[class.index()];
-        if !pool.is_empty() {
-            pool.wake_up();
+        if pool.wake_up() {
             partial.push_front(pool);
-        } else if !partial.is_only(pool) {
-            // One empty pool a class stays, so that a class that goes up and down by a block costs no arena work.
+        }
+        // One empty pool a class stays, so that a class that goes up and down by a block costs no arena work.
+        if pool.is_empty() && !partial.is_only(pool) {
             self.retire(class, pool);
         }
     }
@@ -565,7 +565,7 @@ impl<S: ArenaSource> Heap<S> {
         let tag = pool.arena().tag.get();
         if tag != self.tag {
             // SAFETY: a block that the caller gives up.
-            return self.outbox.send_now(tag, unsafe { Block::new(ptr) });
+            return self.outbox.send_now(tag, pool, unsafe { Block::new(ptr) });
         }
         pool.live.set(0);
         if pool.arena().is_run() {
@@ -644,30 +644,34 @@ impl<S: ArenaSource> Heap<S> {
         Some(pool)
     }
 
-    /// The tag of the heap that a block belongs to.
+    /// The tag of the heap that a block belongs to, and its pool.
     ///
     /// # Safety
     /// `ptr` is a block of a pool or a run of some heap.
-    pub(crate) unsafe fn tag_of(ptr: NonNull<u8>) -> usize {
+    pub(crate) unsafe fn home_of(ptr: NonNull<u8>) -> (usize, PoolPtr) {
         // SAFETY: the caller's promise.
-        unsafe { PoolPtr::of_block(ptr, SHIFT) }.arena().tag.get()
+        let pool = unsafe { PoolPtr::of_block(ptr, SHIFT) };
+        (pool.arena().tag.get(), pool)
     }
 
-    /// Takes back blocks of this heap that others have freed.
-    pub(crate) fn receive(&self, blocks: &FreeList) {
-        while let Some(block) = blocks.pop(LINK) {
-            let ptr = block.into_ptr();
+    /// Takes back what others have freed of this heap: bundles, each by its last block.
+    pub(crate) fn receive(&self, bundles: &FreeList) {
+        while let Some(last) = bundles.pop(LINK) {
+            let ptr = last.into_ptr();
             // SAFETY: a free block of this heap.
             let pool = unsafe { PoolPtr::of_block(ptr, SHIFT) };
-            match pool.class.get() {
+            if pool.class.get() == RUN {
                 // SAFETY: as said.
-                RUN => unsafe { self.dealloc_large(ptr, 1) },
-                _ => {
-                    // SAFETY: the block that was just taken apart.
-                    if pool.take_back(unsafe { Block::new(ptr) }) {
-                        self.settle(pool);
-                    }
-                }
+                unsafe { self.dealloc_large(ptr, 1) };
+                continue;
+            }
+            // SAFETY: the block that was just taken apart.
+            let last = unsafe { Block::new(ptr) };
+            // SAFETY: it is the last one of a bundle.
+            let (first, count) = unsafe { Bundle::unpack(pool, &last) };
+            // SAFETY: the bundle is of this pool, and was delivered to this heap.
+            if unsafe { pool.take_back_list(first, last, count) } {
+                self.settle(pool);
             }
         }
     }

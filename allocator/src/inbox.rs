@@ -1,17 +1,27 @@
 //! Blocks on their way home: freed by a thread whose heap they do not belong to.
 //!
-//! The freeing thread collects such blocks in its [`Outbox`], a chain for each heap, and delivers a chain at a
-//! time: see [`crate::protocol::handover`].
+//! ```text
+//!   bundle    blocks of one pool, linked through their first words; the last one has in its second word where
+//!             the first is, and how many there are
+//!   chain     bundles for one heap, linked through the first words of their last blocks
+//! ```
+//!
+//! The freeing thread collects in its [`Outbox`] a bundle for each of some pools and a chain for each of some
+//! heaps, and delivers a chain at a time: see [`crate::protocol::handover`]. Whoever receives a bundle puts it
+//! on the pool's list as a whole: of all its blocks, whose cache lines are with the thread that freed them, it
+//! touches the last one; snmalloc's "BatchIt" bundles by slab for the same reason.
 #![allow(unsafe_code, reason = "chains are threaded through free blocks")]
 
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
 
 use crate::block::{Block, FreeList};
+use crate::pool_meta::{PoolPtr, RUN};
 use crate::protocol::handover::Links;
 use crate::route::LINK;
+use crate::size_class::SizeClass;
 
-/// A chain of free blocks of one heap, of any classes, linked through their first words.
+/// Free blocks that are linked through their first words.
 #[derive(Debug)]
 pub(crate) struct Chain {
     list: FreeList,
@@ -50,10 +60,10 @@ impl Chain {
         self.count.get() == 0
     }
 
-    /// Addresses of the first and the last block, for `deliver`; `None` if the chain is empty.
+    /// Addresses of the first and the last block; `None` if the chain is empty.
     pub(crate) fn into_ends(self) -> Option<(usize, usize)> {
         let first = self.list.into_first()?.into_ptr();
-        Some((first.as_ptr().expose_provenance(), self.tail.get().addr()))
+        Some((first.as_ptr().expose_provenance(), self.tail.get().expose_provenance()))
     }
 }
 
@@ -84,15 +94,74 @@ pub(crate) unsafe fn received(first: usize) -> FreeList {
 
 /// Chains of an outbox.
 const CHAINS: usize = 8;
-/// Blocks that a chain may have before it is delivered.
-const CHAIN_LENGTH: u32 = 32;
+/// Bundles that a chain may have before it is delivered.
+const CHAIN_LENGTH: u32 = 8;
+/// Bundles of an outbox.
+const BUNDLES: usize = 32;
+/// Blocks that a bundle may have.
+const BUNDLE_LENGTH: u32 = 32;
+/// The class whose blocks have one word.
+const ONE_WORD: u8 = 0;
 
-/// Blocks that a thread has freed for others, a chain for each of up to eight heaps.
+const _: () = assert!(SizeClass::from_index(ONE_WORD as usize).size() == 8);
+
+/// Free blocks of one pool that belong to another heap.
+#[derive(Debug)]
+pub(crate) struct Bundle {
+    pool: Cell<Option<PoolPtr>>,
+    blocks: Chain,
+}
+
+impl Bundle {
+    const fn new() -> Bundle {
+        Bundle { pool: Cell::new(None), blocks: Chain::new() }
+    }
+
+    /// Closes a bundle that is not empty: its last block, which tells the rest.
+    fn pack(pool: PoolPtr, blocks: Chain) -> Option<Block> {
+        let count = blocks.count.get() as u16;
+        let (first, last) = blocks.into_ends()?;
+        // SAFETY: the last block, which is taken out of the list by name.
+        let block = unsafe { Block::new(NonNull::new(ptr::with_exposed_provenance_mut(last))?) };
+        if !matches!(pool.class.get(), ONE_WORD | RUN) {
+            let first = NonNull::new(ptr::with_exposed_provenance_mut(first))?;
+            // SAFETY: blocks of any other class have at least 16 bytes.
+            unsafe { block.set_list(first, count) };
+        }
+        Some(block)
+    }
+
+    /// The first block of a bundle and the number of its blocks.
+    ///
+    /// # Safety
+    /// `last` is the last block of a bundle of this pool.
+    pub(crate) unsafe fn unpack(pool: PoolPtr, last: &Block) -> (NonNull<u8>, u16) {
+        if pool.class.get() == ONE_WORD {
+            return (last.address(), 1);
+        }
+        // SAFETY: `pack` wrote it.
+        let (first, count) = unsafe { last.list() };
+        (NonNull::new(first).unwrap_or(last.address()), count)
+    }
+}
+
+/// A chain of one bundle of one block.
+pub(crate) fn single(pool: PoolPtr, block: Block) -> Chain {
+    let (blocks, chain) = (Chain::new(), Chain::new());
+    blocks.add(block);
+    if let Some(last) = Bundle::pack(pool, blocks) {
+        chain.add(last);
+    }
+    chain
+}
+
+/// Blocks that a thread has freed for others.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     /// The tag of the heap that a chain belongs to; 0 for none.
     tags: [Cell<usize>; CHAINS],
     chains: [Chain; CHAINS],
+    bundles: [Bundle; BUNDLES],
     /// Brings a chain to the inbox of the heap with a tag.
     deliver: fn(usize, Chain),
 }
@@ -100,32 +169,52 @@ pub(crate) struct Outbox {
 impl Outbox {
     pub(crate) const fn new(deliver: fn(usize, Chain)) -> Outbox {
         let tags = [const { Cell::new(0) }; CHAINS];
-        Outbox { tags, chains: [const { Chain::new() }; CHAINS], deliver }
+        let chains = [const { Chain::new() }; CHAINS];
+        Outbox { tags, chains, bundles: [const { Bundle::new() }; BUNDLES], deliver }
     }
 
-    /// Puts a block of the heap with this tag into the box. A full chain, or one that is in the way, is
-    /// delivered.
-    pub(crate) fn add(&self, tag: usize, block: Block) {
+    /// Puts a block of a pool of the heap with this tag into the box. What is full or in the way is delivered.
+    #[inline]
+    pub(crate) fn add(&self, tag: usize, pool: PoolPtr, block: Block) {
+        let bundle = &self.bundles[pool.hash() % BUNDLES];
+        if bundle.pool.get() != Some(pool) {
+            self.close(bundle);
+            bundle.pool.set(Some(pool));
+        }
+        if bundle.blocks.add(block) >= BUNDLE_LENGTH || pool.class.get() == ONE_WORD {
+            bundle.pool.set(None);
+            self.add_bundle(tag, pool, bundle.blocks.take());
+        }
+    }
+
+    /// Puts what a bundle has into the chain of its heap.
+    fn close(&self, bundle: &Bundle) {
+        if let Some(pool) = bundle.pool.take() {
+            self.add_bundle(pool.user[crate::heap::TAG].get(), pool, bundle.blocks.take());
+        }
+    }
+
+    fn add_bundle(&self, tag: usize, pool: PoolPtr, blocks: Chain) {
+        let Some(last) = Bundle::pack(pool, blocks) else { return };
         // Heaps lie at multiples of 4096.
         let place = (tag >> 12) % CHAINS;
         if self.tags[place].get() != tag {
             self.send(place);
             self.tags[place].set(tag);
         }
-        if self.chains[place].add(block) >= CHAIN_LENGTH {
+        if self.chains[place].add(last) >= CHAIN_LENGTH {
             self.send(place);
         }
     }
 
-    /// Delivers a block at once.
-    pub(crate) fn send_now(&self, tag: usize, block: Block) {
-        let chain = Chain::new();
-        chain.add(block);
-        (self.deliver)(tag, chain);
+    /// Delivers a run at once.
+    pub(crate) fn send_now(&self, tag: usize, pool: PoolPtr, block: Block) {
+        (self.deliver)(tag, single(pool, block));
     }
 
     /// Delivers everything.
     pub(crate) fn flush(&self) {
+        self.bundles.iter().for_each(|bundle| self.close(bundle));
         (0..CHAINS).for_each(|place| self.send(place));
     }
 

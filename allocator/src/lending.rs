@@ -19,11 +19,15 @@
 //!   state     slack                when live == 0
 //!   CURRENT   -NEVER               does not happen: live is at least NEVER
 //!   PARTIAL   0                    the pool is empty
-//!   FULL      lent - wake          `wake` blocks are free: it becomes PARTIAL
+//!   FULL      lent - wake, not 0   `wake` blocks are free: it becomes PARTIAL
 //! ```
 //!
 //! A full pool waits until an eighth of its blocks is free, or 16 of them, so that whoever fills a bin gets more
 //! than a few blocks at a time; snmalloc wakes its slabs in the same way.
+
+#![allow(unsafe_code, reason = "lists of blocks are joined")]
+
+use core::ptr::NonNull;
 
 use crate::block::{Block, FreeList};
 use crate::pool_meta::PoolPtr;
@@ -40,7 +44,7 @@ impl PoolPtr {
     /// Blocks handed out to the user or a bin.
     #[inline]
     pub(crate) fn lent(self) -> usize {
-        (self.live.get() as u32).wrapping_add(self.recip_or_slack.get()) as usize
+        self.live.get().wrapping_add(self.recip_or_slack.get() as u16) as usize
     }
 
     fn set(self, live: u16, slack: u32) {
@@ -75,12 +79,15 @@ impl PoolPtr {
         partial
     }
 
-    /// A full pool of which enough blocks came back: from now on it is partial.
-    pub(crate) fn wake_up(self) {
+    /// A pool about which something has to be done is partial from now on: true if it was full before, and so in
+    /// no list.
+    pub(crate) fn wake_up(self) -> bool {
+        let was_full = self.recip_or_slack.get() != 0;
         self.set(self.lent() as u16, 0);
+        was_full
     }
 
-    /// True if the pool is partial and no block is lent.
+    /// True if no block is lent.
     #[inline]
     pub(crate) fn is_empty(self) -> bool {
         self.lent() == 0
@@ -88,7 +95,7 @@ impl PoolPtr {
 
     /// Free blocks that are worth filling a bin with.
     fn wake(self) -> u16 {
-        (self.capacity.get() / 8).clamp(1, WAKE_MOST)
+        (self.capacity.get() / 8).clamp(2, WAKE_MOST)
     }
 
     /// Takes a block back: true if something has to be done about the pool's state.
@@ -98,6 +105,18 @@ impl PoolPtr {
         let live = self.live.get().wrapping_sub(1);
         self.live.set(live);
         live == 0
+    }
+
+    /// Takes `count` blocks back that are linked from `first` to `last`; the result is as for one.
+    ///
+    /// # Safety
+    /// They are blocks of this pool, and the caller's.
+    pub(crate) unsafe fn take_back_list(self, first: NonNull<u8>, last: Block, count: u16) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { self.free.prepend(LINK, first, last) };
+        let live = self.live.get();
+        self.live.set(live.wrapping_sub(count));
+        live <= count
     }
 
     /// Lends the whole free list of the current pool, if enough came back or nothing else is left: the blocks and
@@ -119,10 +138,10 @@ impl PoolPtr {
         (portion > 0).then(|| (self.carved.get() + portion) as usize * self.block_size.get())
     }
 
-    /// Virgin blocks in a portion: at least one, if there is one.
+    /// Virgin blocks in a portion: at least two, if there are as many.
     fn portion(self) -> u16 {
         let left = self.capacity.get() - self.carved.get();
-        left.min((CARVE_BYTES / self.block_size.get()).max(1) as u16)
+        left.min((CARVE_BYTES / self.block_size.get()).max(2) as u16)
     }
 
     /// Lends a portion of the virgin blocks of the current pool, in ascending order.

@@ -115,6 +115,13 @@ impl PoolPtr {
         unsafe { ArenaPtr::of_pool(self.0.cast()) }
     }
 
+    /// A number that differs between most pools.
+    #[inline(always)]
+    pub(crate) fn hash(self) -> usize {
+        let addr = self.0.addr().get();
+        (addr / size_of::<PoolMeta>()) ^ (addr / ARENA_SIZE)
+    }
+
     /// The first byte of the pool's unit.
     #[inline(always)]
     pub(crate) fn base(self, shift: u32) -> NonNull<u8> {

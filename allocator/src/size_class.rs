@@ -21,9 +21,10 @@ pub(crate) const WALKABLE_CLASSES: usize = 44;
 pub(crate) const WALKABLE_MAX: usize = 8192;
 /// Largest request in bytes that pools serve.
 pub(crate) const POOLED_MAX: usize = 32768;
-/// Largest block of a pool of one unit, of four units, of sixteen: at least sixteen blocks, eight, two fit.
+/// Largest block of a pool of one unit, and of eight units; the rest is in pools of sixteen. At least sixteen
+/// blocks fit, sixteen, and eight.
 const UNITS_1_MAX: usize = 1024;
-const UNITS_4_MAX: usize = 8192;
+const UNITS_8_MAX: usize = 8192;
 
 /// The block size in bytes of each class.
 const SIZES: [u16; CLASSES] = {
@@ -48,11 +49,12 @@ const SIZES: [u16; CLASSES] = {
 /// order mispredict.
 const TABLE_MAX: usize = 1024;
 
-/// The class of each multiple of 8 bytes to [`TABLE_MAX`].
-const TABLE: [u8; TABLE_MAX / 8 + 1] = {
-    let mut table = [0; TABLE_MAX / 8 + 1];
+/// The class of each multiple of 8 bytes to [`TABLE_MAX`]. As long as a byte can count, so that no index is out of
+/// bounds.
+const TABLE: [u8; 256] = {
+    let mut table = [0; 256];
     let mut words = 1;
-    while words < table.len() {
+    while words <= TABLE_MAX / 8 {
         table[words] = SizeClass::computed(words * 8).0;
         words += 1;
     }
@@ -91,7 +93,7 @@ impl SizeClass {
             return None;
         }
         let size = (size + align - 1) & !(align - 1);
-        Some(SizeClass(TABLE[size.div_ceil(8)]))
+        Some(SizeClass(TABLE[size.div_ceil(8) as u8 as usize]))
     }
 
     /// Whether blocks of a layout certainly lie in pools of one unit: those of 1 to 1024 bytes at an alignment to
@@ -158,7 +160,7 @@ impl SizeClass {
     pub(crate) const fn units(self) -> usize {
         match self.size() {
             ..=UNITS_1_MAX => 1,
-            size if size <= UNITS_4_MAX => 4,
+            size if size <= UNITS_8_MAX => 8,
             _ => 16,
         }
     }

@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use crate::block::Block;
 use crate::clock;
 use crate::heap::{Heap, Neighbours};
-use crate::inbox::{Chain, InBlocks, received};
+use crate::inbox::{Chain, InBlocks, received, single};
 use crate::mode::Mode;
 use crate::pin_map::ArenaFill;
 use crate::protocol::budget::Budget;
@@ -164,11 +164,9 @@ fn slow_free(tag: usize) {
 /// `ptr` is a block of a pool or a run of some heap here, and is not used again.
 pub(crate) unsafe fn send_home(ptr: NonNull<u8>) {
     // SAFETY: the caller's promise.
-    let tag = unsafe { Heap::<Os>::tag_of(ptr) };
-    let chain = Chain::new();
+    let (tag, pool) = unsafe { Heap::<Os>::home_of(ptr) };
     // SAFETY: the caller gives the block up.
-    chain.add(unsafe { Block::new(ptr) });
-    deliver(tag, chain);
+    deliver(tag, single(pool, unsafe { Block::new(ptr) }));
 }
 
 /// Every heap, latest first.
