@@ -323,7 +323,7 @@ impl<S: ArenaSource> Heap<S> {
     #[cold]
     #[inline(never)]
     fn send(&self, pool: PoolPtr, block: Block) {
-        self.outbox.add(pool.user[TAG].get(), pool, block);
+        self.outbox.add(pool, block);
     }
 
     /// What has to be done after a free: see `crate::lending`.

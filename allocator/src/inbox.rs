@@ -97,9 +97,11 @@ const CHAINS: usize = 8;
 /// Bundles that a chain may have before it is delivered.
 const CHAIN_LENGTH: u32 = 8;
 /// Bundles of an outbox.
-const BUNDLES: usize = 32;
+const BUNDLES: usize = 128;
 /// Blocks that a bundle may have.
-const BUNDLE_LENGTH: u32 = 32;
+const BUNDLE_LENGTH: u32 = 64;
+/// Blocks that all bundles may have together.
+const BUNDLED: u32 = 1024;
 /// The class whose blocks have one word.
 const ONE_WORD: u8 = 0;
 
@@ -162,6 +164,8 @@ pub(crate) struct Outbox {
     tags: [Cell<usize>; CHAINS],
     chains: [Chain; CHAINS],
     bundles: [Bundle; BUNDLES],
+    /// Blocks that were added since everything was delivered.
+    bundled: Cell<u32>,
     /// Brings a chain to the inbox of the heap with a tag.
     deliver: fn(usize, Chain),
 }
@@ -170,20 +174,23 @@ impl Outbox {
     pub(crate) const fn new(deliver: fn(usize, Chain)) -> Outbox {
         let tags = [const { Cell::new(0) }; CHAINS];
         let chains = [const { Chain::new() }; CHAINS];
-        Outbox { tags, chains, bundles: [const { Bundle::new() }; BUNDLES], deliver }
+        Outbox { tags, chains, bundles: [const { Bundle::new() }; BUNDLES], bundled: Cell::new(0), deliver }
     }
 
-    /// Puts a block of a pool of the heap with this tag into the box. What is full or in the way is delivered.
+    /// Puts a block of a pool of another heap into the box. What is full or in the way is delivered.
     #[inline]
-    pub(crate) fn add(&self, tag: usize, pool: PoolPtr, block: Block) {
+    pub(crate) fn add(&self, pool: PoolPtr, block: Block) {
         let bundle = &self.bundles[pool.hash() % BUNDLES];
         if bundle.pool.get() != Some(pool) {
             self.close(bundle);
             bundle.pool.set(Some(pool));
         }
         if bundle.blocks.add(block) >= BUNDLE_LENGTH || pool.class.get() == ONE_WORD {
-            bundle.pool.set(None);
-            self.add_bundle(tag, pool, bundle.blocks.take());
+            self.close(bundle);
+        }
+        self.bundled.set(self.bundled.get() + 1);
+        if self.bundled.get() >= BUNDLED {
+            self.flush();
         }
     }
 
@@ -215,6 +222,7 @@ impl Outbox {
     /// Delivers everything.
     pub(crate) fn flush(&self) {
         self.bundles.iter().for_each(|bundle| self.close(bundle));
+        self.bundled.set(0);
         (0..CHAINS).for_each(|place| self.send(place));
     }
 
