@@ -411,20 +411,22 @@ impl<S: ArenaSource> Heap<S> {
     /// Costs about 2 ns a pool.
     pub fn stats(&self) -> Stats {
         let mut stats = Stats::empty();
-        self.add_to(&mut stats, |bin| bin.list.count(LINK));
+        for (class, bin) in self.bins.iter().enumerate() {
+            stats.add_cached(class, bin.list.count(LINK));
+        }
+        self.add_pools(&mut stats);
         stats
     }
 
-    /// Adds what a heap holds that another thread may own. What that thread has taken from its bins since it filled
-    /// them counts as cached.
+    /// Adds what a heap holds that another thread may own.
     pub(crate) fn add_from_outside(&self, stats: &mut Stats) {
-        self.add_to(stats, |bin| bin.filled.get() as usize);
+        for (class, bin) in self.bins.iter().enumerate() {
+            stats.add_perhaps_cached(class, bin.filled.get() as usize);
+        }
+        self.add_pools(stats);
     }
 
-    fn add_to(&self, stats: &mut Stats, cached: impl Fn(&Bin) -> usize) {
-        for (class, bin) in self.bins.iter().enumerate() {
-            stats.add_cached(class, cached(bin));
-        }
+    fn add_pools(&self, stats: &mut Stats) {
         let _arenas_stay = self.arenas.lock();
         for arena in self.arenas.iter() {
             if arena.is_run() {

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   arena   2 MiB from the operating system               the house
-//!     pool  16 KiB (or 64, or 256) of blocks of one size    a floor: all rooms alike
+//!     pool  16 KiB (128, or 256)   of blocks of one size    a floor: all rooms alike
 //!       block  8 bytes to 32 KiB                              a room
-//!   bin     free blocks of one class, ready to use        the front desk: keys handed in last go out first
+//!   bin     free blocks of one pool, ready to use         the front desk: the keys of one floor
 //! ```
 //!
 //! * [`Global`] is the allocator of a whole program: a heap for each thread.
@@ -30,14 +30,14 @@
 //! ```
 //!
 //! # What it costs
-//! A block that is freed goes to the bin of its class without a look at its pool, since Rust tells the
-//! deallocator the layout; the next allocation of the class takes it from there. So the common pair touches
-//! the bin and the block and nothing else. Pools keep their metadata in the arena's header, out of the way
-//! of the blocks. The crate's README has measured figures.
+//! An allocation takes the first block of its class's bin: the blocks of one pool, the class's current one. A free
+//! puts the block on the list of its own pool and counts the pool down; Rust tells the layout, so no class has to be
+//! looked up. What another thread has allocated goes home in bundles of one pool. Pools keep their metadata in the
+//! arena's header, out of the way of the blocks. The crate's README has measured figures.
 //!
 //! # What it does not do
-//! Purge an idle process by itself: the clock is looked at when a thread refills or empties a bin. Where everything is freed at once and nothing before, a bump allocator such as
-//! [bumpalo](https://docs.rs/bumpalo) does less work.
+//! Purge an idle process by itself: the clock is looked at on slow paths. Where everything is freed at once and
+//! nothing before, a bump allocator such as [bumpalo](https://docs.rs/bumpalo) does less work.
 
 #![cfg_attr(feature = "nightly", feature(allocator_api))]
 

@@ -16,11 +16,11 @@ pub struct ClassStats {
     pub block_size: usize,
     /// Pools of this class.
     pub pools: usize,
-    /// Bytes of a pool: 16, 64 or 256 KiB.
+    /// Bytes of a pool: 16, 128 or 256 KiB.
     pub pool_bytes: usize,
     /// Blocks that the user holds.
     pub blocks_in_use: usize,
-    /// Free blocks in the bin, ready to hand out.
+    /// Free blocks in the bin, ready to hand out; of other running threads' bins none.
     pub blocks_cached: usize,
     /// Other free blocks of the class's pools, virgin ones included.
     pub blocks_available: usize,
@@ -38,6 +38,7 @@ pub struct ClassStats {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stats {
     cached: [usize; CLASSES],
+    perhaps_cached: [usize; CLASSES],
     pools: [usize; CLASSES],
     live: [usize; CLASSES],
     arenas: usize,
@@ -57,6 +58,7 @@ impl Stats {
     pub(crate) fn empty() -> Stats {
         Stats {
             cached: [0; CLASSES],
+            perhaps_cached: [0; CLASSES],
             pools: [0; CLASSES],
             live: [0; CLASSES],
             arenas: 0,
@@ -75,6 +77,11 @@ impl Stats {
 
     pub(crate) fn add_cached(&mut self, class: usize, blocks: usize) {
         self.cached[class] += blocks;
+    }
+
+    /// Blocks that are in a bin of another thread, or were taken from it since it was filled.
+    pub(crate) fn add_perhaps_cached(&mut self, class: usize, blocks: usize) {
+        self.perhaps_cached[class] += blocks;
     }
 
     pub(crate) fn add_pool(&mut self, class: usize, live: usize) {
@@ -114,6 +121,7 @@ impl Stats {
     pub(crate) fn add(&mut self, other: &Stats) {
         for class in 0..CLASSES {
             self.cached[class] += other.cached[class];
+            self.perhaps_cached[class] += other.perhaps_cached[class];
             self.pools[class] += other.pools[class];
             self.live[class] += other.live[class];
         }
@@ -154,7 +162,8 @@ impl Stats {
         })
     }
 
-    /// Blocks that the user holds, runs and mappings included.
+    /// Blocks that the user holds, runs and mappings included. What is in the bins of other running threads counts,
+    /// too: nobody but they can tell it from what they took out.
     pub fn blocks_in_use(&self) -> usize {
         self.classes().map(|class| class.blocks_in_use).sum::<usize>() + self.large_blocks()
     }
@@ -221,9 +230,12 @@ impl Stats {
         self.held_bytes
     }
 
-    /// Bytes held that nobody uses: free blocks, ends of pools, free units that were not given back, headers.
+    /// Bytes held that nobody uses, at most: free blocks, ends of pools, free units that were not given back,
+    /// headers, and what was in the bins of other running threads when they filled them.
     pub fn idle_bytes(&self) -> usize {
-        let used = self.bytes_in_use() + self.run_bytes + self.mapped_bytes;
+        let perhaps: usize =
+            (0..CLASSES).map(|class| self.perhaps_cached[class] * SizeClass::from_index(class).size()).sum();
+        let used = self.bytes_in_use().saturating_sub(perhaps) + self.run_bytes + self.mapped_bytes;
         self.held_bytes.saturating_sub(used)
     }
 
