@@ -63,6 +63,17 @@ pub(crate) enum Rounding {
     BitTrick,
 }
 
+/// How much room `list(tuple)` makes (`list___init___impl`, `Objects/listobject.c`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListCopy {
+    /// As much as an append to a list of that length would (up to 3.7).
+    OverAllocates,
+    /// Exactly what is needed.
+    Exact,
+    /// A multiple of two (3.10).
+    Even,
+}
+
 /// When the table of a set grows (`set_add_entry`, `Objects/setobject.c`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SetRule {
@@ -127,12 +138,19 @@ pub(crate) struct Abi {
     pub(crate) rounding: Rounding,
     /// When sets grow.
     pub(crate) set_is_full: SetRule,
+    /// The empty `frozenset` is made once for all; `Objects/setobject.c`.
+    pub(crate) empty_frozenset_is_made_once: bool,
+    /// A `bytes` of one byte that is copied from elsewhere is one of those made once for all;
+    /// `Objects/bytesobject.c`.
+    pub(crate) single_bytes_are_made_once: bool,
     /// `{}` has a table at once; `PyDict_New`, `Objects/dictobject.c`.
     pub(crate) empty_dict_has_table: bool,
     /// `dict({})` has one; `PyDict_Merge`, same file.
     pub(crate) empty_copy_has_table: bool,
     /// An instance of a subclass of `dict` has one; `dict_new`, same file.
     pub(crate) dict_subclass_has_table: bool,
+    /// A table of the smallest size that a dict leaves is kept for the next; `free_keys_object`, same file.
+    pub(crate) parks_tables: bool,
     /// `d.update(other)` of an empty `d` may take over a copy of the other's table; `dict_merge`, same file.
     pub(crate) update_clones: bool,
     /// It does so even where `d` shares its keys.
@@ -145,6 +163,8 @@ pub(crate) struct Abi {
     pub(crate) list_items_header: u64,
     /// A list grows to a multiple of four; `list_resize`, `Objects/listobject.c`.
     pub(crate) list_grows_by_fours: bool,
+    /// The room of `list(tuple)`; `list_preallocate_exact`, same file.
+    pub(crate) list_copy: ListCopy,
     /// Longer displays of lists are built by appending; `Python/compile.c`.
     pub(crate) longest_exact_display: u64,
     /// `int` is a C `long` (2.7).

@@ -4,7 +4,8 @@ use core::cell::RefCell;
 use std::rc::Rc;
 
 use super::footprint::Footprint;
-use super::instance::{Instance, InstanceError};
+use super::instance::Instance;
+use super::instance_error::InstanceError;
 use super::layout::ClassLayout;
 use super::shared_keys::{Holder, SharedKeys};
 

@@ -2,7 +2,7 @@
 //!
 //! All functions tell the cost of the container alone, its elements excluded.
 
-use super::abi::{Abi, SetRule};
+use super::abi::{Abi, ListCopy, SetRule};
 use super::footprint::Footprint;
 use super::keys::{Keys, Table};
 use super::target::{Target, TargetError};
@@ -50,6 +50,21 @@ pub fn list_exact(target: impl Into<Target>, n: u32) -> Result<Footprint, Target
     Ok(list(Abi::of(target.into())?, u64::from(n)))
 }
 
+/// `list(other)`, where `other` is a tuple or another sequence that knows its length.
+///
+/// # Errors
+/// If the target is not modelled.
+pub fn list_copied(target: impl Into<Target>, n: u32) -> Result<Footprint, TargetError> {
+    let (abi, n) = (Abi::of(target.into())?, u64::from(n));
+    let room = match abi.list_copy {
+        _ if n == 0 => 0,
+        ListCopy::OverAllocates => over_allocated(abi, n),
+        ListCopy::Exact => n,
+        ListCopy::Even => n.next_multiple_of(2),
+    };
+    Ok(list(abi, room))
+}
+
 /// A `dict` grown to `n` keys.
 ///
 /// # Errors
@@ -80,6 +95,16 @@ pub fn dict_copy(target: impl Into<Target>, n: u32, keys: Keys) -> Result<Footpr
     Ok(dict_with(abi, table))
 }
 
+/// `dict(pairs)` or `dict.fromkeys(names)`, of `n` string keys.
+///
+/// # Errors
+/// If the target is not modelled.
+pub fn dict_from_pairs(target: impl Into<Target>, n: u32) -> Result<Footprint, TargetError> {
+    let abi = Abi::of(target.into())?;
+    let table = (n > 0 || abi.empty_copy_has_table).then(|| Table::grown_to(n.into(), Keys::Strings, abi));
+    Ok(dict_with(abi, table))
+}
+
 /// A `set` grown to `n` elements.
 ///
 /// # Errors
@@ -94,6 +119,20 @@ pub fn set(target: impl Into<Target>, n: u32) -> Result<Footprint, TargetError> 
     let table = (places > SMALLEST_SET).then(|| places * entry);
     let requests = [object].into_iter().chain(table).collect();
     Ok(Footprint::new(requests, object + table.unwrap_or(0), None, abi))
+}
+
+/// A `frozenset` made of `n` elements that do not come from another set. Up to 3.9 the empty one is made once for
+/// all: it requests nothing.
+///
+/// # Errors
+/// If the target is not modelled.
+pub fn frozenset(target: impl Into<Target>, n: u32) -> Result<Footprint, TargetError> {
+    let target = target.into();
+    let mut footprint = set(target, n)?;
+    if n == 0 && Abi::of(target)?.empty_frozenset_is_made_once {
+        footprint.requests.clear();
+    }
+    Ok(footprint)
 }
 
 /// A `types.SimpleNamespace` of `n` attributes: an object and its dict.
@@ -145,12 +184,16 @@ fn list(abi: &'static Abi, allocated: u64) -> Footprint {
 fn appended(abi: &Abi, n: u64) -> u64 {
     let mut allocated = 0;
     while allocated < n {
-        let needed = allocated + 1;
-        allocated = if abi.list_grows_by_fours {
-            (needed + (needed >> 3) + 6) & !3
-        } else {
-            needed + (needed >> 3) + if needed < 9 { 3 } else { 6 }
-        };
+        allocated = over_allocated(abi, allocated + 1);
     }
     allocated
+}
+
+/// What a list allocates that needs room for `needed` elements.
+fn over_allocated(abi: &Abi, needed: u64) -> u64 {
+    if abi.list_grows_by_fours {
+        (needed + (needed >> 3) + 6) & !3
+    } else {
+        needed + (needed >> 3) + if needed < 9 { 3 } else { 6 }
+    }
 }

@@ -3,7 +3,7 @@
 //! Sizes of CPython's structures are sums of words and a few fields of fixed size, so a row is computed, at
 //! compile time, from the word of its architecture and what its version has; the sums stand in [`row`].
 
-use super::abi::{Abi, Allocator, Growth, InlineRule, Rounding, SetRule, Sharing, WeakrefHome};
+use super::abi::{Abi, Allocator, Growth, InlineRule, ListCopy, Rounding, SetRule, Sharing, WeakrefHome};
 use super::target::Arch;
 
 /// A minor version, and the builds of it that the table has.
@@ -154,15 +154,23 @@ const fn row(major: u8, minor: u8, since: u8, arch: Arch, free_threaded: bool) -
             6 => SetRule::TwoThirdsOfMask,
             _ => SetRule::ThreeFifthsOfMask,
         },
+        empty_frozenset_is_made_once: age < 10,
+        single_bytes_are_made_once: python2 || age >= 15,
         empty_dict_has_table: age == 6 || age == 7,
         empty_copy_has_table: 0 < age && age < 10,
         dict_subclass_has_table: 0 < age && age < 10,
+        parks_tables: age >= 7,
         update_clones: age >= 10,
         update_replaces_values: age >= 10 && age < 13,
         tuple: var_object + hash_in_tuple,
         list: var_object + 2 * word,
         list_items_header: if free_threaded { word } else { 0 },
         list_grows_by_fours: age >= 9,
+        list_copy: match age {
+            0..8 => ListCopy::OverAllocates,
+            8..10 => ListCopy::Exact,
+            _ => ListCopy::Even,
+        },
         longest_exact_display: if age >= 10 { 30 } else { u64::MAX },
         int_is_fixed: python2,
         int_digit: if narrow && age < 11 { 2 } else { 4 },

@@ -148,6 +148,18 @@ impl Table {
         self.used -= 1;
     }
 
+    /// Whether this is what has become of `old` without a resize, which would have made room.
+    pub(crate) fn lies_where(self, old: Table) -> bool {
+        (self.log2, self.keys) == (old.log2, old.keys) && self.free <= old.free
+    }
+
+    /// Whether a dict that leaves this table leaves it to a free list, from where the next small dict gets it
+    /// (`free_keys_object`, `Objects/dictobject.c`).
+    pub(crate) fn is_parked_when_left(self, abi: &Abi) -> bool {
+        let of_right_kind = self.keys == Keys::Strings || abi.string_entry == abi.general_entry;
+        abi.parks_tables && self.log2 == SMALLEST_LOG2 && of_right_kind
+    }
+
     /// log2 of its places.
     pub(crate) fn log2(&self) -> u32 {
         self.log2

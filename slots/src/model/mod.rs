@@ -28,6 +28,7 @@
 
 mod abi;
 mod advise;
+mod attributes;
 mod blocks;
 mod class;
 pub mod container;
@@ -35,21 +36,26 @@ mod creation;
 mod facts;
 mod footprint;
 mod instance;
+mod instance_error;
 mod keys;
 mod layout;
 mod layout_error;
 mod mro;
+mod object_size;
 mod population;
 mod shared_keys;
 mod slot_names;
 mod solid;
+pub mod standard;
 mod target;
 pub mod value;
 
 pub use advise::{Advice, ClassSpec, Cliff, Remedy, RemedyKind, advise};
+pub use blocks::Pymalloc;
 pub use class::Class;
 pub use footprint::Footprint;
-pub use instance::{Instance, InstanceError};
+pub use instance::Instance;
+pub use instance_error::InstanceError;
 pub use keys::Keys;
 pub use layout::{Builtin, ClassLayout};
 pub use layout_error::LayoutError;
