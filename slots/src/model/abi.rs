@@ -6,6 +6,9 @@
 use super::facts::TABLE;
 use super::target::{Arch, PyVersion, Target, TargetError};
 
+/// Places of the table that a set holds itself (`PySet_MINSIZE`, `Include/cpython/setobject.h`).
+pub(crate) const SMALLEST_SET: u64 = 8;
+
 /// Where a class keeps the `__weakref__` of its instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WeakrefHome {
@@ -72,6 +75,21 @@ pub(crate) enum ListCopy {
     Exact,
     /// A multiple of two (3.10).
     Even,
+}
+
+/// What `@dataclass` knows of slots (`Lib/dataclasses.py`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum DataclassRule {
+    /// There are none (up to 3.6).
+    Missing,
+    /// Nothing.
+    WithoutSlots,
+    /// `slots=True` makes a slot of every field, inherited ones included (3.10).
+    RepeatsInherited,
+    /// Of the fields that no base has as a slot; `weakref_slot=True` (3.11).
+    SkipsInherited,
+    /// And of `__weakref__` only if no base has one (3.13).
+    SkipsWeakref,
 }
 
 /// When the table of a set grows (`set_add_entry`, `Objects/setobject.c`).
@@ -181,6 +199,8 @@ pub(crate) struct Abi {
     pub(crate) string: u64,
     /// The characters of Latin-1 that are made once for all have their UTF-8 form with them.
     pub(crate) characters_have_utf8: bool,
+    /// `bytes.__basicsize__`: a hash, and room for the NUL; `Include/cpython/bytesobject.h`. 2.7: that of `str`.
+    pub(crate) bytes: u64,
     /// Characters of a `str` are items of the object (2.7).
     pub(crate) string_has_items: bool,
     /// The integers that are made once for all; `_PY_NSMALLPOSINTS`, `Include/internal/pycore_global_objects.h`.
@@ -225,6 +245,18 @@ pub(crate) struct Abi {
     /// Class statements put these names into the namespace before the slots are made, so that slots of
     /// that name conflict; `compiler_class`, `Python/compile.c`.
     pub(crate) class_variables: &'static [&'static str],
+    /// Names of the namespace that are taken out of it before the slots are made; `type_new_set_ht_name` and
+    /// `type_new_set_classcell`, `Objects/typeobject.c`.
+    pub(crate) removed_before_slots: &'static [&'static str],
+    /// `str` is bytes (2.7), so a `b` before a text says nothing and a name is ASCII.
+    pub(crate) bytes_are_text: bool,
+    /// What `@dataclass` can do.
+    pub(crate) dataclass: DataclassRule,
+    /// A refused assignment to `__class__` names the old class first (2.7); `same_slots_added`,
+    /// `Objects/typeobject.c`.
+    pub(crate) names_old_class_first: bool,
+    /// Reading an unset slot says whose it is; `PyMember_GetOne`, `Python/structmember.c`.
+    pub(crate) names_class_of_unset_slot: bool,
     /// Ends the message of a failed attribute store on an object without `__dict__`;
     /// `_PyObject_GenericSetAttrWithDict`, `Objects/object.c`.
     pub(crate) no_dict_hint: &'static str,
@@ -270,6 +302,12 @@ impl Abi {
             (_, InlineRule::Never) => (n + 2).next_multiple_of(self.word) + n * self.word,
             _ => (n + 1) * self.word + n.next_multiple_of(self.word),
         }
+    }
+
+    /// `set.__basicsize__`: six words, a table of eight entries, the list of weak references
+    /// (`Include/cpython/setobject.h`).
+    pub(crate) fn set(&self) -> u64 {
+        self.object + (6 + 2 * SMALLEST_SET + 1) * self.word
     }
 
     /// Bytes of a dict object with its GC header, its tables apart.

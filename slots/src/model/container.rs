@@ -2,16 +2,13 @@
 //!
 //! All functions tell the cost of the container alone, its elements excluded.
 
-use super::abi::{Abi, ListCopy, SetRule};
+use super::abi::{Abi, ListCopy, SMALLEST_SET, SetRule};
 use super::footprint::Footprint;
 use super::keys::{Keys, Table};
 use super::target::{Target, TargetError};
 
 /// From here on sets grow more slowly.
 const MANY_ELEMENTS: u64 = 50_000;
-
-/// Places of the table that a set holds itself (`PySet_MINSIZE`, `Include/cpython/setobject.h`).
-const SMALLEST_SET: u64 = 8;
 
 /// A `tuple` of `n` elements. The empty one is made once for all: it requests nothing.
 ///
@@ -112,9 +109,7 @@ pub fn dict_from_pairs(target: impl Into<Target>, n: u32) -> Result<Footprint, T
 pub fn set(target: impl Into<Target>, n: u32) -> Result<Footprint, TargetError> {
     let abi = Abi::of(target.into())?;
     let entry = 2 * abi.word;
-    // `PySetObject`: six words, a table of eight entries, the list of weak references
-    // (`Include/cpython/setobject.h`).
-    let object = abi.gc_head + abi.object + 6 * abi.word + SMALLEST_SET * entry + abi.word;
+    let object = abi.gc_head + abi.set();
     let places = set_places(abi, u64::from(n));
     let table = (places > SMALLEST_SET).then(|| places * entry);
     let requests = [object].into_iter().chain(table).collect();

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::abi::Abi;
+use super::abi::{Abi, Sharing};
 use super::attributes::{Attributes, Store};
 use super::class::Class;
 use super::footprint::Footprint;
@@ -60,7 +60,7 @@ impl<'c> Instance<'c> {
             self.slots.insert(offset);
             return Ok(());
         }
-        self.check_name(name)?;
+        self.check_store(name)?;
         self.attributes.set(name, Store::Attribute);
         Ok(())
     }
@@ -85,6 +85,23 @@ impl<'c> Instance<'c> {
         Ok(())
     }
 
+    /// `obj.NAME` is read, which changes nothing.
+    ///
+    /// # Errors
+    /// If it has no value: from 3.13 on CPython writes the module before the class in what it says of an unset slot,
+    /// which is not known here. [`InstanceError::Unsupported`] as for [`Instance::set`].
+    pub fn get(&self, name: &str) -> Result<(), InstanceError> {
+        if let Some(offset) = self.class.layout.slot(name) {
+            return match self.slots.contains(&offset) {
+                true => Ok(()),
+                false if self.abi().names_class_of_unset_slot => Err(self.no_attribute(name, "")),
+                false => Err(InstanceError::UnsetSlot { name: name.into() }),
+            };
+        }
+        self.check_name(name)?;
+        if self.attributes.contains(name) { Ok(()) } else { Err(self.no_attribute(name, "")) }
+    }
+
     /// `del obj.NAME`. Gives nothing back: the place of the value stays, and so does the shared name.
     ///
     /// # Errors
@@ -97,9 +114,13 @@ impl<'c> Instance<'c> {
                 Err(InstanceError::UnsetSlot { name: name.into() })
             };
         }
-        self.check_name(name)?;
+        self.check_store(name)?;
         if !self.attributes.contains(name) {
-            return Err(self.no_attribute(name, ""));
+            // From 3.6 to 3.10 it is the dict that says so (`_PyObjectDict_SetItem`).
+            return Err(match self.abi().sharing {
+                Sharing::InOrder => InstanceError::UnsetSlot { name: name.into() },
+                _ => self.no_attribute(name, ""),
+            });
         }
         self.attributes.delete(name);
         Ok(())
@@ -114,6 +135,14 @@ impl<'c> Instance<'c> {
         self.check_dict()?;
         self.attributes.make_dict();
         Ok(())
+    }
+
+    /// `vars(obj)`: as [`Instance::touch_dict`] with another error.
+    ///
+    /// # Errors
+    /// If the class has no `__dict__`.
+    pub fn vars(&mut self) -> Result<(), InstanceError> {
+        self.touch_dict().map_err(|_| InstanceError::NoVars)
     }
 
     /// `obj.__dict__.clear()`.
@@ -189,10 +218,9 @@ impl<'c> Instance<'c> {
     /// If instances of the other class are laid out in another way.
     pub fn set_class(&mut self, class: &'c Class) -> Result<(), InstanceError> {
         if !self.node().lays_out_like(&class.layout.node) {
-            return Err(InstanceError::OtherLayout {
-                to: class.layout.name().to_owned(),
-                from: self.node().name.to_string(),
-            });
+            let (to, from) = (class.layout.name().to_owned(), self.node().name.to_string());
+            let (to, from) = if self.abi().names_old_class_first { (from, to) } else { (to, from) };
+            return Err(InstanceError::OtherLayout { to, from });
         }
         self.attributes.move_to(class);
         self.class = class;
@@ -243,23 +271,28 @@ impl<'c> Instance<'c> {
         Err(InstanceError::NoDict { class: self.node().name.to_string() })
     }
 
-    /// Whether a name that is no slot can go to the `__dict__`.
+    /// Whether a name that is no slot is one that the built-in class, or `object`, reacts to in its own way.
     fn check_name(&self, name: &str) -> Result<(), InstanceError> {
         let has_dict = self.class.layout.has_dict();
         let dunder = name.len() > 4 && name.starts_with("__") && name.ends_with("__");
-        let special = match self.node().root {
-            // `object` and the class have attributes of such names, which are read-only without a dict.
-            Builtin::Object if !has_dict => dunder,
-            // What else the built-in class has is not modelled.
-            _ if !has_dict => true,
-            Builtin::Exception => dunder || name == "args",
-            Builtin::Int => dunder || ["real", "imag", "numerator", "denominator"].contains(&name),
+        let root = self.node().root;
+        let special = match root {
+            Builtin::Exception => dunder || root.defines(name),
+            Builtin::Int | Builtin::Float if has_dict => dunder || root.defines(name),
+            // The class has attributes of such names, which are read-only without a dict.
+            _ if !has_dict => dunder || root.defines(name),
             _ => ["__class__", "__dict__", "__weakref__"].contains(&name),
         };
-        if special {
-            return Err(InstanceError::Unsupported { name: name.into() });
+        if special { Err(InstanceError::Unsupported { name: name.into() }) } else { Ok(()) }
+    }
+
+    /// Whether a name that is no slot can go to the `__dict__`.
+    fn check_store(&self, name: &str) -> Result<(), InstanceError> {
+        self.check_name(name)?;
+        if self.class.layout.has_dict() {
+            return Ok(());
         }
-        if has_dict { Ok(()) } else { Err(self.no_attribute(name, self.node().abi.no_dict_hint)) }
+        Err(self.no_attribute(name, self.abi().no_dict_hint))
     }
 
     fn no_attribute(&self, name: &str, hint: &'static str) -> InstanceError {

@@ -15,9 +15,9 @@ pub enum InstanceError {
         /// What the version adds if the object has no `__dict__`.
         hint: &'static str,
     },
-    /// A slot without a value is deleted.
+    /// A slot without a value is deleted; or, from 3.6 to 3.10, an attribute of a `__dict__`.
     UnsetSlot {
-        /// The slot.
+        /// The slot or attribute.
         name: String,
     },
     /// `obj.__dict__` of an object that has none.
@@ -25,6 +25,8 @@ pub enum InstanceError {
         /// The class.
         class: String,
     },
+    /// `vars(obj)` of an object that has no `__dict__`.
+    NoVars,
     /// `obj.__class__ = other` for a class that lays out its instances in another way.
     OtherLayout {
         /// The class it should become.
@@ -54,6 +56,7 @@ impl fmt::Display for InstanceError {
             InstanceError::NoDict { class } => {
                 write!(f, "AttributeError: '{class}' object has no attribute '__dict__'")
             }
+            InstanceError::NoVars => f.write_str("TypeError: vars() argument must have __dict__ attribute"),
             InstanceError::OtherLayout { to, from } => {
                 write!(f, "TypeError: __class__ assignment: '{to}' object layout differs from '{from}'")
             }

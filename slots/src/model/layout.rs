@@ -6,6 +6,7 @@ use super::abi::Abi;
 use super::creation;
 use super::layout_error::LayoutError;
 use super::mro::lineage;
+use super::slots_value::{SlotItem, SlotsValue};
 use super::target::{Target, TargetError};
 
 /// How the instances of a class are laid out. Cheap to clone.
@@ -51,11 +52,19 @@ pub enum Builtin {
     Str,
     /// `Exception`
     Exception,
+    /// `float`
+    Float,
+    /// `bytes`; in 2.7 another name of `str`
+    Bytes,
+    /// `set`
+    Set,
+    /// `frozenset`
+    FrozenSet,
 }
 
 impl Builtin {
     /// All of them.
-    pub const ALL: [Builtin; 7] = [
+    pub const ALL: [Builtin; 11] = [
         Builtin::Object,
         Builtin::List,
         Builtin::Dict,
@@ -63,6 +72,10 @@ impl Builtin {
         Builtin::Tuple,
         Builtin::Str,
         Builtin::Exception,
+        Builtin::Float,
+        Builtin::Bytes,
+        Builtin::Set,
+        Builtin::FrozenSet,
     ];
 
     /// Its name in Python.
@@ -75,7 +88,140 @@ impl Builtin {
             Builtin::Tuple => "tuple",
             Builtin::Str => "str",
             Builtin::Exception => "Exception",
+            Builtin::Float => "float",
+            Builtin::Bytes => "bytes",
+            Builtin::Set => "set",
+            Builtin::FrozenSet => "frozenset",
         }
+    }
+
+    /// Whether its instances have an attribute of this name, in some version. Names with two underscores around
+    /// them are left out.
+    pub(crate) fn defines(self, name: &str) -> bool {
+        let names: &[&str] = match self {
+            Builtin::Object => &[],
+            Builtin::List => &[
+                "append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse",
+                "sort",
+            ],
+            Builtin::Dict => &[
+                "clear",
+                "copy",
+                "fromkeys",
+                "get",
+                "has_key",
+                "items",
+                "iteritems",
+                "iterkeys",
+                "itervalues",
+                "keys",
+                "pop",
+                "popitem",
+                "setdefault",
+                "update",
+                "values",
+                "viewitems",
+                "viewkeys",
+                "viewvalues",
+            ],
+            Builtin::Int => &[
+                "as_integer_ratio",
+                "bit_count",
+                "bit_length",
+                "conjugate",
+                "denominator",
+                "from_bytes",
+                "imag",
+                "is_integer",
+                "numerator",
+                "real",
+                "to_bytes",
+            ],
+            Builtin::Float => &[
+                "as_integer_ratio",
+                "conjugate",
+                "from_number",
+                "fromhex",
+                "hex",
+                "imag",
+                "is_integer",
+                "real",
+            ],
+            Builtin::Tuple => &["count", "index"],
+            Builtin::Set | Builtin::FrozenSet => &[
+                "add",
+                "clear",
+                "copy",
+                "difference",
+                "difference_update",
+                "discard",
+                "intersection",
+                "intersection_update",
+                "isdisjoint",
+                "issubset",
+                "issuperset",
+                "pop",
+                "remove",
+                "symmetric_difference",
+                "symmetric_difference_update",
+                "union",
+                "update",
+            ],
+            Builtin::Exception => &["add_note", "args", "message", "with_traceback"],
+            Builtin::Str | Builtin::Bytes => &[
+                "capitalize",
+                "casefold",
+                "center",
+                "count",
+                "decode",
+                "encode",
+                "endswith",
+                "expandtabs",
+                "find",
+                "format",
+                "format_map",
+                "fromhex",
+                "hex",
+                "index",
+                "isalnum",
+                "isalpha",
+                "isascii",
+                "isdecimal",
+                "isdigit",
+                "isidentifier",
+                "islower",
+                "isnumeric",
+                "isprintable",
+                "isspace",
+                "istitle",
+                "isupper",
+                "join",
+                "ljust",
+                "lower",
+                "lstrip",
+                "maketrans",
+                "partition",
+                "removeprefix",
+                "removesuffix",
+                "replace",
+                "rfind",
+                "rindex",
+                "rjust",
+                "rpartition",
+                "rsplit",
+                "rstrip",
+                "split",
+                "splitlines",
+                "startswith",
+                "strip",
+                "swapcase",
+                "title",
+                "translate",
+                "upper",
+                "zfill",
+            ],
+        };
+        names.contains(&name)
     }
 }
 
@@ -107,6 +253,12 @@ pub(crate) struct Node {
     pub(crate) solid_depth: u64,
     /// The ancestors in method resolution order; `None` if they are the base and its ancestors.
     pub(crate) ancestors: Option<Box<[Arc<Node>]>>,
+    /// Its body has `__slots__`.
+    pub(crate) declares_slots: bool,
+    /// They were an iterator, which is exhausted.
+    pub(crate) exhausted_slots: bool,
+    /// `__weakref__` is among them.
+    pub(crate) lists_weakref: bool,
 }
 
 impl ClassLayout {
@@ -135,29 +287,43 @@ impl ClassLayout {
     /// What CPython raises, or [`LayoutError::Unsupported`] for what is not modelled: a class without
     /// bases (name `object`), bases of different targets.
     pub fn new(name: &str, bases: &[&ClassLayout]) -> Result<ClassLayout, LayoutError> {
-        creation::class::<&str>(name, bases, None, &[]).map(|node| ClassLayout { node })
+        creation::class(name, bases, None, &[]).map(|node| ClassLayout { node })
     }
 
     /// A class with `__slots__`, among which `__dict__` and `__weakref__` have their usual meaning.
     ///
     /// # Errors
-    /// As [`ClassLayout::new`]; slot names beyond ASCII are not modelled.
+    /// As [`ClassLayout::new`].
     pub fn with_slots<S: AsRef<str>>(
         name: &str,
         bases: &[&ClassLayout],
         slots: &[S],
     ) -> Result<ClassLayout, LayoutError> {
-        creation::class(name, bases, Some(slots), &[]).map(|node| ClassLayout { node })
+        ClassLayout::with_slots_and_body(name, bases, slots, &[])
     }
 
     /// A class with `__slots__` whose body defines other names, too: a slot of such a name is an error.
     ///
     /// # Errors
-    /// As [`ClassLayout::with_slots`].
+    /// As [`ClassLayout::new`].
     pub fn with_slots_and_body<S: AsRef<str>>(
         name: &str,
         bases: &[&ClassLayout],
         slots: &[S],
+        body: &[&str],
+    ) -> Result<ClassLayout, LayoutError> {
+        let slots: Vec<SlotItem<'_>> = slots.iter().map(|name| SlotItem::Name(name.as_ref())).collect();
+        ClassLayout::with_slots_value(name, bases, SlotsValue::Items(&slots), body)
+    }
+
+    /// A class whose body sets `__slots__` to any value, and defines these other names.
+    ///
+    /// # Errors
+    /// As [`ClassLayout::new`].
+    pub fn with_slots_value(
+        name: &str,
+        bases: &[&ClassLayout],
+        slots: SlotsValue<'_>,
         body: &[&str],
     ) -> Result<ClassLayout, LayoutError> {
         creation::class(name, bases, Some(slots), body).map(|node| ClassLayout { node })
@@ -213,6 +379,12 @@ impl ClassLayout {
         self.node.weakrefoffset != 0
     }
 
+    /// Its own slots in the order of their offsets: (mangled) names and offsets in bytes. A name that is listed
+    /// twice stands here twice.
+    pub fn own_slots(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.node.slots.iter().map(|(name, offset)| (&**name, *offset))
+    }
+
     /// The offset in bytes of the slot that `obj.NAME` refers to, inherited ones included.
     ///
     /// Where a name is listed twice the first slot serves it and the second is wasted; where a base has
@@ -226,6 +398,11 @@ impl Node {
     fn own_slot(&self, name: &str) -> Option<u64> {
         let first = self.slots.partition_point(|(slot, _)| **slot < *name);
         self.slots.get(first).filter(|(slot, _)| **slot == *name).map(|&(_, offset)| offset)
+    }
+
+    /// Whether this name stands in its `__slots__` as it is.
+    pub(crate) fn lists(&self, name: &str) -> bool {
+        self.own_slot(name).is_some()
     }
 
     /// Whether the two are the same class. Built-in classes have no identity but their name.

@@ -26,7 +26,7 @@ pub(crate) fn sizeof(node: &Node, items: u32) -> u64 {
     let items = u64::from(items);
     match node.root {
         // What a subclass adds is left out here, too (`string_sizeof` of 2.7).
-        Builtin::Str if node.itemsize > 0 => node.abi.string + items * node.itemsize,
+        Builtin::Str | Builtin::Bytes if node.abi.bytes_are_text => node.abi.string + items * node.itemsize,
         // Counted from the built-in layout: what a subclass adds is left out (`unicode_sizeof_impl`).
         Builtin::Str if node.heap => node.abi.string + items + 1,
         Builtin::Str => node.abi.ascii + items + 1,

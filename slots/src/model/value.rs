@@ -93,8 +93,7 @@ pub fn float(target: impl Into<Target>) -> Result<Footprint, TargetError> {
 /// If the target is not modelled.
 pub fn bytes(target: impl Into<Target>, n: u32) -> Result<Footprint, TargetError> {
     let abi = Abi::of(target.into())?;
-    let head = if abi.string_has_items { abi.string } else { abi.var_object + abi.word + 1 };
-    let bytes = head + u64::from(n);
+    let bytes = abi.bytes + u64::from(n);
     let made_once = n == 0 || (n == 1 && abi.single_bytes_are_made_once);
     let requests = if made_once { Vec::new() } else { vec![bytes] };
     Ok(Footprint::new(requests, bytes, None, abi))
