@@ -420,7 +420,7 @@ fn several(case: &str, py: &Python) -> Option<Outcome> {
             _ => return Ok(None),
         }))
     };
-    run().map_or_else(|error| Some(Err(error)), |told| told)
+    run().unwrap_or_else(|error| Some(Err(error)))
 }
 
 /// Dataclasses.
@@ -495,7 +495,7 @@ fn dataclasses(case: &str, py: &Python) -> Option<Outcome> {
             _ => return Ok(None),
         }))
     };
-    run().map_or_else(|error| Some(Err(error)), |told| told)
+    run().unwrap_or_else(|error| Some(Err(error)))
 }
 
 fn rows() -> Vec<Value> {

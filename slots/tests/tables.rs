@@ -40,6 +40,16 @@ fn ordinary_operations() {
     agrees("extra.jsonl.gz", 273);
 }
 
+#[test]
+fn random_lives_of_instances() {
+    agrees("events.jsonl.gz", 900);
+}
+
+#[test]
+fn random_classes_and_dataclasses() {
+    agrees("classes.jsonl.gz", 720);
+}
+
 /// The full tables, whose compact copies are bundled, lie where `CPYMEM_DATA_SLOTS` says.
 #[test]
 fn full_tables() {
@@ -139,6 +149,62 @@ fn altered_operations_are_mismatches() {
     ];
     assert_eq!(check(&rows).unwrap(), Totals { rows: 4, mismatches: 1, unknown: 1 });
     assert!(check(&[row("plain", json!(3))]).unwrap_err().contains("line 1: key req"));
+}
+
+#[test]
+fn altered_lives_are_mismatches() {
+    let row = |events: Value, gs: Value| json!({"v": "3.13.0", "k": "dict", "n": 1, "ev": events, "gs": gs});
+    let (set, touch) = (json!(["set", 0, "a"]), json!(["touch", 0, null]));
+    assert_eq!(verdict(row(json!([set, touch]), json!([[48, 296]]))), Verdict::Same);
+    assert_eq!(verdict(row(json!([set, ["dream", 0, null]]), json!([[48, 296]]))), Verdict::Unknown);
+    for (events, gs) in [
+        (json!([set, touch]), json!([[48, 304]])),
+        (json!([set, ["replace", 0, ["a"]]]), json!([[48, 296]])),
+        (json!([set, ["class", 0, "TypeError: no"]]), json!([[48, 296]])),
+        (json!([set, ["del", 0, "b"]]), json!([[48, 296]])),
+    ] {
+        assert!(matches!(verdict(row(events.clone(), gs)), Verdict::Mismatch(_)), "{events}");
+    }
+    for events in [json!([["set", 1, "a"]]), json!([["set", 0]]), json!([3]), json!([["set", 0, 3]])] {
+        assert!(
+            check_row(&row(events.clone(), json!([[48, 296]]))).unwrap_err().starts_with("key ev"),
+            "{events}"
+        );
+    }
+}
+
+#[test]
+fn altered_classes_are_mismatches() {
+    let row = json!({
+        "v": "3.13.0", "set": ["n0"], "del": null, "gs": [48, 80], "req": {"80": 1.0},
+        "classes": [["A", ["object"], ["a", "a"], null],
+                    ["B", ["object"], null, {"slots": true, "weakref_slot": false, "fields": ["f"]}],
+                    ["C", ["A", "B"], null, null], ["D", ["C"], null, null], ["E", ["object"], null, null]],
+        "t": [[32, 0, 0, 0], [24, 0, 0, 0], "TypeError: multiple bases have instance lay-out conflict", "-",
+              [16, 0, -1, -32]],
+    });
+    let last = row;
+    assert_eq!(verdict(last.clone()), Verdict::Same);
+    for (key, value) in [
+        ("gs", json!([48, 112])),
+        ("req", json!({"96": 1.0})),
+        ("req", json!({"80": 2.0})),
+        ("set", json!(["n0", "n1", "n2"])),
+    ] {
+        let mut altered = last.clone();
+        altered[key] = value;
+        assert!(matches!(verdict(altered.clone()), Verdict::Mismatch(_)), "{altered}");
+    }
+    for (i, outcome) in [(0, json!([24, 0, 0, 0])), (1, json!("TypeError")), (2, json!([16, 0, -1, -32]))] {
+        let mut altered = last.clone();
+        altered["t"][i] = outcome;
+        assert!(matches!(verdict(altered.clone()), Verdict::Mismatch(_)), "{altered}");
+    }
+    for classes in [json!(3), json!([3]), json!([["A", "object", null]])] {
+        let mut altered = last.clone();
+        altered["classes"] = classes;
+        assert!(check_row(&altered).unwrap_err().starts_with("key classes"), "{altered}");
+    }
 }
 
 #[test]

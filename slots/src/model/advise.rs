@@ -1,9 +1,10 @@
 //! What another layout of a class would save, what it would break, and where the next cliff is.
 
 use super::abi::Sharing;
+use super::builtin::Builtin;
 use super::class::Class;
 use super::container;
-use super::layout::{Builtin, ClassLayout};
+use super::layout::ClassLayout;
 use super::layout_error::LayoutError;
 use super::target::Target;
 

@@ -13,17 +13,20 @@ use super::shared_keys::{Admission, Holder, SharedKeys};
 #[derive(Debug)]
 pub(crate) struct Attributes<'c> {
     class: &'c Class,
-    /// Numbered in the order they came.
+    /// Numbered in the order they came, together with the others.
     names: HashMap<Arc<str>, u64>,
-    next_name: u64,
-    /// Keys that are no strings.
-    other_keys: u64,
+    /// The numbers of keys that are no strings.
+    others: Vec<u64>,
+    next: u64,
     has_dict_object: bool,
     home: Home,
     /// The names that its values are sorted by, if they are shared.
     keys: Option<Holder>,
     parked: bool,
 }
+
+/// What a dict finds a value by: a name, or something that is no string.
+type Key = Option<Arc<str>>;
 
 /// Where the attributes live (`Objects/dictobject.c`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +60,8 @@ impl<'c> Attributes<'c> {
         let mut it = Attributes {
             class,
             names: HashMap::new(),
-            next_name: 0,
-            other_keys: 0,
+            others: Vec::new(),
+            next: 0,
             has_dict_object: false,
             home: Home::Nowhere,
             keys: None,
@@ -96,7 +99,7 @@ impl<'c> Attributes<'c> {
 
     /// Names and other keys together.
     pub(crate) fn used(&self) -> u64 {
-        self.names.len() as u64 + self.other_keys
+        (self.names.len() + self.others.len()) as u64
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {
@@ -115,14 +118,14 @@ impl<'c> Attributes<'c> {
         match self.home {
             Home::Inline { .. } | Home::Values { .. } | Home::Split { .. } => {
                 if self.admit(&name) == Admission::Shared {
-                    self.remember(name);
+                    self.remember(Some(name));
                 } else {
                     self.outgrow_shared_keys(name, store);
                 }
             }
             Home::Nowhere | Home::EmptyDict | Home::Combined(_) => {
                 self.insert();
-                self.remember(name);
+                self.remember(Some(name));
             }
         }
     }
@@ -142,26 +145,38 @@ impl<'c> Attributes<'c> {
             }
         };
         self.become_combined(table);
-        self.other_keys += 1;
+        self.remember(None);
     }
 
-    /// A deletion of a name that is there.
-    pub(crate) fn delete(&mut self, name: &str) {
-        if self.abi().sharing == Sharing::InOrder && matches!(self.home, Home::Split { .. }) {
-            self.leave_shared_keys();
+    /// `del obj.NAME`; whether the name was there. Up to 3.10 this ends the sharing of names for the class in any
+    /// case, and makes the dict (`_PyObjectDict_SetItem`).
+    pub(crate) fn delete(&mut self, name: &str) -> bool {
+        let ends_sharing = self.abi().sharing == Sharing::InOrder && self.class.shared_keys().is_some();
+        if ends_sharing {
+            self.make_dict();
         }
-        self.names.remove(name);
-        if let Home::Combined(table) = &mut self.home {
+        let found = self.names.remove(name).is_some();
+        if found && self.abi().sharing == Sharing::InOrder && matches!(self.home, Home::Split { .. }) {
+            // The shared table becomes this dict's own (`_PyDict_DelItem_KnownHash`).
+            self.become_combined(Table::of(self.log2(), self.used() + 1));
+        }
+        if ends_sharing {
+            *self.class.keys.borrow_mut() = None;
+        }
+        if let Home::Combined(table) = &mut self.home
+            && found
+        {
             table.remove();
         }
+        found
     }
 
     /// `dict.clear()`, of a dict that was looked at.
     pub(crate) fn clear(&mut self) {
-        self.names.clear();
-        self.other_keys = 0;
+        self.forget();
         if !matches!(self.home, Home::Inline { .. }) {
-            self.home = Home::EmptyDict;
+            let keeps_table = self.abi().sharing == Sharing::Never;
+            self.home = if keeps_table { self.fresh_dict() } else { Home::EmptyDict };
             self.keys = None;
         }
     }
@@ -177,60 +192,83 @@ impl<'c> Attributes<'c> {
         }
     }
 
-    /// An update of the dict, which was looked at, from another that has its own table or shares its keys
-    /// (`dict_merge`).
-    pub(crate) fn update(&mut self, names: &[Arc<str>], source: Option<Table>) {
-        let different = names.iter().collect::<HashSet<_>>().len() as u64;
-        if different == 0 {
+    /// An update of the dict, which was looked at, from another that has grown to these names.
+    pub(crate) fn update(&mut self, names: impl Iterator<Item = Arc<str>>) {
+        let keys = different(names);
+        let source = Table::grown_to(keys.len() as u64, Keys::Strings, self.abi());
+        self.merge(&keys, Some(source));
+    }
+
+    /// `copy.copy`: these go to the attributes of the copy, whose dict was looked at.
+    pub(crate) fn copy_to(&self, copy: &mut Attributes<'c>) {
+        let source = if let Home::Combined(table) = self.home { Some(table) } else { None };
+        copy.merge(&self.keys_in_order(), source);
+    }
+
+    /// An update from a dict that has a table of its own, or shares its keys (`dict_merge`).
+    fn merge(&mut self, keys: &[Key], source: Option<Table>) {
+        let n = keys.len() as u64;
+        if n == 0 {
             return;
         }
         if let Some(table) = source
-            && self.takes_over(table, different)
+            && self.takes_over(table, n)
         {
             self.become_combined(table);
-            names.iter().for_each(|name| self.remember(name.clone()));
+            keys.iter().for_each(|key| self.remember(key.clone()));
             return;
         }
-        self.make_room_for(different);
-        names.iter().for_each(|name| self.set(name, Store::Item));
+        self.make_room_for(n, source.map_or(Keys::Strings, Table::keys));
+        self.set_items(keys);
     }
 
-    /// `copy.copy`: these go to the attributes of the copy.
-    pub(crate) fn copy_to(&self, copy: &mut Attributes<'c>) {
-        let source = if let Home::Combined(table) = self.home { Some(table) } else { None };
-        copy.update(&self.names_in_order(), source);
-        if copy.other_keys == 0 {
-            (0..self.other_keys).for_each(|_| copy.set_other_key());
+    /// Each is set by its key.
+    fn set_items(&mut self, keys: &[Key]) {
+        for key in keys {
+            match key {
+                Some(name) => self.set(name, Store::Item),
+                None => self.set_other_key(),
+            }
         }
+    }
+
+    /// `pickle.loads`: each is set by its key in the dict of the copy, which was looked at.
+    pub(crate) fn unpickle_to(&self, copy: &mut Attributes<'c>) {
+        copy.set_items(&self.keys_in_order());
+    }
+
+    /// An exception is copied by setting its attributes one by one (`BaseException_setstate`,
+    /// `Objects/exceptions.c`).
+    pub(crate) fn set_state_of(&self, copy: &mut Attributes<'c>) {
+        self.keys_in_order().iter().flatten().for_each(|name| copy.set(name, Store::Attribute));
     }
 
     /// The dict is another from now on, grown to these names. Inline values stay behind, dead.
-    pub(crate) fn replace(&mut self, names: HashSet<Arc<str>>) {
-        let table = Table::grown_to(names.len() as u64, Keys::Strings, self.abi());
-        let grew = names.len() as u64 > usable(Table::smallest(Keys::Strings).log2());
-        self.hold(names, table);
+    pub(crate) fn replace(&mut self, names: impl Iterator<Item = Arc<str>>) {
+        let keys = different(names);
+        let table = Table::grown_to(keys.len() as u64, Keys::Strings, self.abi());
+        let grew = keys.len() as u64 > usable(Table::smallest(Keys::Strings).log2());
+        self.hold(keys.into_iter(), table);
         self.parked |= grew && self.abi().parks_tables;
     }
 
     /// The dict is a copy of another's from now on.
     pub(crate) fn replace_with_copy_of(&mut self, other: &Attributes<'_>) {
-        let names: HashSet<Arc<str>> = other.names.keys().cloned().collect();
-        let n = names.len() as u64;
+        let n = other.used();
         let table = match other.home {
-            Home::Combined(_) => Table::copied(n, Keys::Strings, self.abi()),
+            Home::Combined(table) => Table::copied(n, table.keys(), self.abi()),
             _ => Table::copied_from_shared(n, self.abi()),
         };
-        self.hold(names, table);
+        self.hold(other.keys_in_order().into_iter(), table);
     }
 
     /// The dict is one with this table from now on; with none if it is empty.
-    fn hold(&mut self, names: HashSet<Arc<str>>, table: Table) {
+    fn hold(&mut self, keys: impl Iterator<Item = Key>, table: Table) {
         self.has_dict_object = true;
-        self.names.clear();
-        self.other_keys = 0;
+        self.forget();
         self.keys = None;
-        self.home = if names.is_empty() { self.fresh_dict() } else { Home::Combined(table) };
-        names.into_iter().for_each(|name| self.remember(name));
+        keys.for_each(|key| self.remember(key));
+        self.home = if self.used() == 0 { self.fresh_dict() } else { Home::Combined(table) };
     }
 
     /// The object becomes one of another class.
@@ -280,9 +318,15 @@ impl<'c> Attributes<'c> {
                 Home::Nowhere | Home::EmptyDict => 0,
                 Home::Combined(table) => table.bytes(abi),
                 Home::Inline { .. } | Home::Values { .. } | Home::Split { .. } => {
-                    self.keys.as_ref().map_or(0, values)
+                    self.keys.as_ref().map_or(0, |keys| values(keys) + self.orphaned_bytes(keys))
                 }
             }
+    }
+
+    /// Shared keys that only this dict still holds are its own.
+    fn orphaned_bytes(&self, keys: &Holder) -> u64 {
+        let alone = self.abi().sharing == Sharing::InOrder && Rc::strong_count(keys) == 1;
+        if alone { Table::of(keys.borrow().log2(), 0).bytes(self.abi()) } else { 0 }
     }
 
     /// log2 of the places of the shared table.
@@ -294,16 +338,25 @@ impl<'c> Attributes<'c> {
         keys.as_ref().map_or(self.abi().shared_log2, |keys| keys.borrow().log2())
     }
 
-    fn remember(&mut self, name: Arc<str>) {
-        self.names.insert(name, self.next_name);
-        self.next_name += 1;
+    fn remember(&mut self, key: Key) {
+        match key {
+            Some(name) => _ = self.names.insert(name, self.next),
+            None => self.others.push(self.next),
+        }
+        self.next += 1;
     }
 
-    fn names_in_order(&self) -> Vec<Arc<str>> {
-        let mut names: Vec<(u64, &Arc<str>)> =
-            self.names.iter().map(|(name, &place)| (place, name)).collect();
-        names.sort_unstable_by_key(|&(place, _)| place);
-        names.into_iter().map(|(_, name)| name.clone()).collect()
+    fn forget(&mut self) {
+        self.names.clear();
+        self.others.clear();
+    }
+
+    fn keys_in_order(&self) -> Vec<Key> {
+        let names = self.names.iter().map(|(name, &place)| (place, Some(name)));
+        let mut keys: Vec<(u64, Option<&Arc<str>>)> =
+            names.chain(self.others.iter().map(|&place| (place, None))).collect();
+        keys.sort_unstable_by_key(|&(place, _)| place);
+        keys.into_iter().map(|(_, name)| name.cloned()).collect()
     }
 
     fn admit(&self, name: &Arc<str>) -> Admission {
@@ -357,7 +410,7 @@ impl<'c> Attributes<'c> {
         let left = self.keys.clone();
         self.become_combined(Table::resized_for(self.used(), self.log2_of(&left), Keys::Strings, abi));
         self.insert();
-        self.remember(name);
+        self.remember(Some(name));
         if abi.sharing != Sharing::InOrder || store == Store::Item {
             return;
         }
@@ -370,24 +423,12 @@ impl<'c> Attributes<'c> {
         let alone = cached.as_ref().is_some_and(|keys| Rc::strong_count(keys) == 1);
         let Home::Combined(table) = self.home else { return };
         *cached = alone.then(|| {
-            let names = self.names_in_order();
+            let names: Vec<Arc<str>> = self.keys_in_order().into_iter().flatten().collect();
             Rc::new(std::cell::RefCell::new(SharedKeys::taken_over(&names, table)))
         });
         if let Some(keys) = cached.clone() {
             drop(cached);
             self.split(keys);
-        }
-    }
-
-    /// A deletion, up to 3.10: the shared table becomes this dict's own and is lost to the class
-    /// (`_PyDict_DelItem_KnownHash`).
-    fn leave_shared_keys(&mut self) {
-        let table = Table::of(self.log2(), self.used());
-        let left = self.keys.clone();
-        self.become_combined(table);
-        let mut cached = self.class.keys.borrow_mut();
-        if matches!((&*cached, &left), (Some(a), Some(b)) if Rc::ptr_eq(a, b)) {
-            *cached = None;
         }
     }
 
@@ -406,26 +447,27 @@ impl<'c> Attributes<'c> {
         let abi = self.abi();
         let has_values = !matches!(self.home, Home::EmptyDict | Home::Combined(_));
         let may = abi.update_clones && (abi.update_replaces_values || !has_values);
-        may && self.used() == 0 && source.fits_tightly(n)
+        may && self.used() == 0 && source.is_full_of(n)
     }
 
     /// What an update does before it inserts `n` keys one by one (`dict_merge`).
-    fn make_room_for(&mut self, n: u64) {
+    fn make_room_for(&mut self, n: u64, keys: Keys) {
         let abi = self.abi();
         match self.home {
-            Home::Combined(table) => self.become_combined(table.with_room_for(n, abi)),
-            Home::EmptyDict | Home::Nowhere => {
-                let smallest = Table::smallest(Keys::Strings);
-                let table = smallest.with_room_for(n, abi);
-                if table != smallest {
-                    self.become_combined(table);
-                }
-            }
+            Home::Combined(table) => self.become_combined(table.with_room_for(n, keys, abi)),
+            // The table of an empty dict has room for nothing.
+            Home::EmptyDict | Home::Nowhere => self.become_combined(Table::presized_for(0, n, keys, abi)),
             Home::Inline { .. } | Home::Values { .. } | Home::Split { .. } => {
                 if usable(self.log2()) < n {
-                    self.become_combined(Table::presized_for(self.used(), n, abi));
+                    self.become_combined(Table::presized_for(self.used(), n, keys, abi));
                 }
             }
         }
     }
+}
+
+/// The different names in the order they came.
+fn different(names: impl Iterator<Item = Arc<str>>) -> Vec<Key> {
+    let mut seen = HashSet::new();
+    names.filter(|name| seen.insert(name.clone())).map(Some).collect()
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::abi::{Abi, InlineRule, Sharing, WeakrefHome};
-use super::layout::{Builtin, ClassLayout, Node};
+use super::builtin::Builtin;
+use super::layout::{ClassLayout, Node};
 use super::layout_error::LayoutError;
 use super::mro;
 use super::slot_names::{Room, SlotNames};

@@ -1,15 +1,14 @@
 //! One instance: what happens to it, and what it costs then.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use super::abi::{Abi, Sharing};
 use super::attributes::{Attributes, Store};
+use super::builtin::Builtin;
 use super::class::Class;
 use super::footprint::Footprint;
 use super::instance_error::InstanceError;
-use super::keys::{Keys, Table};
-use super::layout::{Builtin, Node};
+use super::layout::Node;
 use super::object_size::{fixed_and_items, own_table, sizeof};
 
 /// An instance as a machine of events: attributes are set and deleted, `obj.__dict__` is touched; at any
@@ -41,6 +40,11 @@ impl<'c> Instance<'c> {
             attributes,
             has_weakref: false,
         }
+    }
+
+    /// Its class.
+    pub fn class(&self) -> &'c Class {
+        self.class
     }
 
     fn node(&self) -> &'c Node {
@@ -115,15 +119,14 @@ impl<'c> Instance<'c> {
             };
         }
         self.check_store(name)?;
-        if !self.attributes.contains(name) {
-            // From 3.6 to 3.10 it is the dict that says so (`_PyObjectDict_SetItem`).
-            return Err(match self.abi().sharing {
-                Sharing::InOrder => InstanceError::UnsetSlot { name: name.into() },
-                _ => self.no_attribute(name, ""),
-            });
+        if self.attributes.delete(name) {
+            return Ok(());
         }
-        self.attributes.delete(name);
-        Ok(())
+        // From 3.6 to 3.10 it is the dict that says so (`_PyObjectDict_SetItem`).
+        Err(match self.abi().sharing {
+            Sharing::InOrder => InstanceError::UnsetSlot { name: name.into() },
+            _ => self.no_attribute(name, ""),
+        })
     }
 
     /// `obj.__dict__` is looked at, by `vars`, `copy`, `pickle` or a debugger: the dict object is made and
@@ -163,11 +166,8 @@ impl<'c> Instance<'c> {
         &mut self,
         names: impl IntoIterator<Item = S>,
     ) -> Result<(), InstanceError> {
-        let names: Vec<Arc<str>> = names.into_iter().map(|name| name.as_ref().into()).collect();
-        let different: HashSet<&Arc<str>> = names.iter().collect();
-        let source = Table::grown_to(different.len() as u64, Keys::Strings, self.abi());
         self.touch_dict()?;
-        self.attributes.update(&names, Some(source));
+        self.attributes.update(names.into_iter().map(|name| name.as_ref().into()));
         Ok(())
     }
 
@@ -181,7 +181,7 @@ impl<'c> Instance<'c> {
         names: impl IntoIterator<Item = S>,
     ) -> Result<(), InstanceError> {
         self.check_dict()?;
-        self.attributes.replace(names.into_iter().map(|name| name.as_ref().into()).collect());
+        self.attributes.replace(names.into_iter().map(|name| name.as_ref().into()));
         Ok(())
     }
 
@@ -200,16 +200,41 @@ impl<'c> Instance<'c> {
     /// # Errors
     /// Never for instances that the model can make; the type is that of the stores it consists of.
     pub fn copy(&mut self) -> Result<Instance<'c>, InstanceError> {
+        self.reduced(Attributes::copy_to)
+    }
+
+    /// `pickle.loads(pickle.dumps(obj, 2))`, or of a later protocol, and what it does to `obj`: its dict is made,
+    /// as is that of the result, in which each attribute is set by its key.
+    ///
+    /// # Errors
+    /// As [`Instance::copy`].
+    pub fn pickle(&mut self) -> Result<Instance<'c>, InstanceError> {
+        self.reduced(Attributes::unpickle_to)
+    }
+
+    /// Another object with the state of this one (`object___reduce_ex__`, `Objects/typeobject.c`).
+    fn reduced(
+        &mut self,
+        set_state: fn(&Attributes<'c>, &mut Attributes<'c>),
+    ) -> Result<Instance<'c>, InstanceError> {
         let mut copy = Instance::new(self.class, self.items);
-        if self.class.layout.has_dict() {
+        if self.node().root == Builtin::Exception {
+            self.attributes.set_state_of(&mut copy.attributes);
+        } else if self.class.layout.has_dict()
+            && (self.attributes.used() > 0 || self.state_is_always_a_dict())
+        {
             self.touch_dict()?;
-            if self.attributes.used() > 0 {
-                copy.touch_dict()?;
-                self.attributes.copy_to(&mut copy.attributes);
-            }
+            copy.touch_dict()?;
+            set_state(&self.attributes, &mut copy.attributes);
         }
         copy.slots.clone_from(&self.slots);
         Ok(copy)
+    }
+
+    /// A set asks for its dict even if it is empty, up to 3.10 (`set_reduce`, `Objects/setobject.c`).
+    fn state_is_always_a_dict(&self) -> bool {
+        let is_set = matches!(self.node().root, Builtin::Set | Builtin::FrozenSet);
+        is_set && self.abi().sharing == Sharing::InOrder
     }
 
     /// `obj.__class__ = other`.

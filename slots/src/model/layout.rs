@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::abi::Abi;
+use super::builtin::Builtin;
 use super::creation;
 use super::layout_error::LayoutError;
 use super::mro::lineage;
@@ -32,197 +33,6 @@ use super::target::{Target, TargetError};
 #[derive(Clone, Debug)]
 pub struct ClassLayout {
     pub(crate) node: Arc<Node>,
-}
-
-/// A built-in class to derive from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Builtin {
-    /// `object`
-    Object,
-    /// `list`
-    List,
-    /// `dict`
-    Dict,
-    /// `int`
-    Int,
-    /// `tuple`
-    Tuple,
-    /// `str`
-    Str,
-    /// `Exception`
-    Exception,
-    /// `float`
-    Float,
-    /// `bytes`; in 2.7 another name of `str`
-    Bytes,
-    /// `set`
-    Set,
-    /// `frozenset`
-    FrozenSet,
-}
-
-impl Builtin {
-    /// All of them.
-    pub const ALL: [Builtin; 11] = [
-        Builtin::Object,
-        Builtin::List,
-        Builtin::Dict,
-        Builtin::Int,
-        Builtin::Tuple,
-        Builtin::Str,
-        Builtin::Exception,
-        Builtin::Float,
-        Builtin::Bytes,
-        Builtin::Set,
-        Builtin::FrozenSet,
-    ];
-
-    /// Its name in Python.
-    pub fn name(self) -> &'static str {
-        match self {
-            Builtin::Object => "object",
-            Builtin::List => "list",
-            Builtin::Dict => "dict",
-            Builtin::Int => "int",
-            Builtin::Tuple => "tuple",
-            Builtin::Str => "str",
-            Builtin::Exception => "Exception",
-            Builtin::Float => "float",
-            Builtin::Bytes => "bytes",
-            Builtin::Set => "set",
-            Builtin::FrozenSet => "frozenset",
-        }
-    }
-
-    /// Whether its instances have an attribute of this name, in some version. Names with two underscores around
-    /// them are left out.
-    pub(crate) fn defines(self, name: &str) -> bool {
-        let names: &[&str] = match self {
-            Builtin::Object => &[],
-            Builtin::List => &[
-                "append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse",
-                "sort",
-            ],
-            Builtin::Dict => &[
-                "clear",
-                "copy",
-                "fromkeys",
-                "get",
-                "has_key",
-                "items",
-                "iteritems",
-                "iterkeys",
-                "itervalues",
-                "keys",
-                "pop",
-                "popitem",
-                "setdefault",
-                "update",
-                "values",
-                "viewitems",
-                "viewkeys",
-                "viewvalues",
-            ],
-            Builtin::Int => &[
-                "as_integer_ratio",
-                "bit_count",
-                "bit_length",
-                "conjugate",
-                "denominator",
-                "from_bytes",
-                "imag",
-                "is_integer",
-                "numerator",
-                "real",
-                "to_bytes",
-            ],
-            Builtin::Float => &[
-                "as_integer_ratio",
-                "conjugate",
-                "from_number",
-                "fromhex",
-                "hex",
-                "imag",
-                "is_integer",
-                "real",
-            ],
-            Builtin::Tuple => &["count", "index"],
-            Builtin::Set | Builtin::FrozenSet => &[
-                "add",
-                "clear",
-                "copy",
-                "difference",
-                "difference_update",
-                "discard",
-                "intersection",
-                "intersection_update",
-                "isdisjoint",
-                "issubset",
-                "issuperset",
-                "pop",
-                "remove",
-                "symmetric_difference",
-                "symmetric_difference_update",
-                "union",
-                "update",
-            ],
-            Builtin::Exception => &["add_note", "args", "message", "with_traceback"],
-            Builtin::Str | Builtin::Bytes => &[
-                "capitalize",
-                "casefold",
-                "center",
-                "count",
-                "decode",
-                "encode",
-                "endswith",
-                "expandtabs",
-                "find",
-                "format",
-                "format_map",
-                "fromhex",
-                "hex",
-                "index",
-                "isalnum",
-                "isalpha",
-                "isascii",
-                "isdecimal",
-                "isdigit",
-                "isidentifier",
-                "islower",
-                "isnumeric",
-                "isprintable",
-                "isspace",
-                "istitle",
-                "isupper",
-                "join",
-                "ljust",
-                "lower",
-                "lstrip",
-                "maketrans",
-                "partition",
-                "removeprefix",
-                "removesuffix",
-                "replace",
-                "rfind",
-                "rindex",
-                "rjust",
-                "rpartition",
-                "rsplit",
-                "rstrip",
-                "split",
-                "splitlines",
-                "startswith",
-                "strip",
-                "swapcase",
-                "title",
-                "translate",
-                "upper",
-                "zfill",
-            ],
-        };
-        names.contains(&name)
-    }
 }
 
 /// A class: its numbers and its place among its ancestors.
@@ -413,20 +223,44 @@ impl Node {
     /// Whether an object of this class may become one of the other (`compatible_for_assignment`,
     /// `Objects/typeobject.c`).
     pub(crate) fn lays_out_like(&self, other: &Node) -> bool {
-        let numbers = |it: &Node| {
-            (it.basicsize, it.itemsize, it.dictoffset, it.weakrefoffset, it.heap, it.managed_dict, it.root)
-        };
-        let layers = |it: &Node| -> Vec<Vec<Arc<str>>> {
-            let mut layers = Vec::new();
-            let mut next = Some(it);
-            while let Some(class) = next {
-                layers.push(class.slots.iter().map(|(name, _)| name.clone()).collect());
-                next = class.base.as_deref();
+        if !self.heap || !other.heap || self.gc != other.gc {
+            return self.is(other);
+        }
+        let (one, another) = (self.first_of_this_layout(), other.first_of_this_layout());
+        one.is(another)
+            || match (&one.base, &another.base) {
+                (Some(base), Some(same)) => base.is(same) && one.adds_what(another, base),
+                _ => false,
             }
-            layers.retain(|names: &Vec<Arc<str>>| !names.is_empty());
-            layers
-        };
-        self.is(other) || (self.heap && numbers(self) == numbers(other) && layers(self) == layers(other))
+    }
+
+    /// The highest ancestor of which instances look the same (`compatible_with_tp_base`).
+    fn first_of_this_layout(&self) -> &Node {
+        let numbers = |it: &Node| (it.basicsize, it.itemsize, it.dictoffset, it.weakrefoffset, it.gc);
+        let mut first = self;
+        while let Some(base) = first.base.as_deref().filter(|base| numbers(base) == numbers(first)) {
+            first = base;
+        }
+        first
+    }
+
+    /// Whether the two add the same slots to their base, and nothing else than words for `__dict__` and
+    /// `__weakref__` before them (`same_slots_added`).
+    fn adds_what(&self, other: &Node, base: &Node) -> bool {
+        let mut size = base.basicsize;
+        for offsets in [(self.dictoffset, other.dictoffset), (self.weakrefoffset, other.weakrefoffset)] {
+            if offsets == (size as i64, size as i64) {
+                size += self.abi.word;
+            }
+        }
+        let names = |it: &Node| -> Vec<Arc<str>> { it.slots.iter().map(|(name, _)| name.clone()).collect() };
+        if self.declares_slots && other.declares_slots {
+            if names(self) != names(other) {
+                return false;
+            }
+            size += self.slots.len() as u64 * self.abi.word;
+        }
+        self.heap && other.heap && (size, size) == (self.basicsize, other.basicsize)
     }
 
     /// Bytes in front of the object: pre-header and GC header.

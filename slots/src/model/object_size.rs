@@ -1,7 +1,8 @@
 //! How big the object itself is, by what it descends from.
 
+use super::builtin::Builtin;
 use super::keys::{Keys, Table};
-use super::layout::{Builtin, Node};
+use super::layout::Node;
 
 /// Bytes that the object takes behind its headers (`_PyType_AllocNoTrack`, `Objects/typeobject.c`).
 /// Instances of derived classes get one item more than they have.

@@ -1,8 +1,10 @@
 //! Tables of measured rows, and what the model says to each row.
 
+mod classes;
 mod golden;
 mod hierarchy;
 mod kinds;
+mod lives;
 mod operations;
 mod sequence;
 mod shuffle;
@@ -67,7 +69,7 @@ impl fmt::Display for Totals {
 }
 
 /// Checks a table. Kinds of rows are told apart by their keys: `c` hierarchies, `seq` sequences, `k` golden
-/// rows, `what` sizes, `case` operations.
+/// rows, `what` sizes, `case` operations, `classes` fresh classes, `ev` lives.
 ///
 /// # Errors
 /// If a file cannot be read, has no rows, or a line is none; the message names file and line.
@@ -118,16 +120,20 @@ fn check_operations(rows: &[(usize, Value)], report: &mut Report) -> Result<(), 
     Ok(())
 }
 
-/// Checks a row of a golden, sequence or size table.
+/// Checks a row of a table whose rows stand for themselves.
 pub(crate) fn check_row(row: &Value) -> Result<Vec<Verdict>, String> {
     if row.get("seq").is_some() {
         Ok(vec![sequence::check(row)?])
+    } else if row.get("classes").is_some() {
+        Ok(vec![classes::check(row)?])
+    } else if row.get("ev").is_some() {
+        Ok(vec![lives::check(row)?])
     } else if row.get("k").is_some() {
         Ok(vec![golden::check(row)?])
     } else if row.get("what").is_some() {
         Ok(vec![sizes::check(row)?])
     } else {
-        Err("no row of a known table: none of the keys c, seq, k, what and case".to_owned())
+        Err("no row of a known table: none of the keys c, seq, classes, ev, k, what and case".to_owned())
     }
 }
 
