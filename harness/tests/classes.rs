@@ -110,3 +110,24 @@ fn hostile_programs_end_in_one_line() {
     let output = cpymem(&["slots", "-"], &big("x = [1, -2, {'a': 'b'}]\n"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// A quarter of a gigabyte of address space is enough, also for the deepest text that is let through.
+#[cfg(unix)]
+#[test]
+fn little_address_space_is_enough() {
+    let deepest = format!("class A:\n    x = {}1{}\n", "(not - - - - - - - -".repeat(200), ")".repeat(200));
+    let many =
+        "class A:\n    def __init__(self):\n        self.a = self.b = [1, -2, {'a': 'b'}]\n".repeat(15_000);
+    for (name, source) in [("deepest", deepest), ("many", many)] {
+        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.py"));
+        std::fs::write(&file, source).unwrap();
+        let output = Command::new("sh")
+            .args(["-c", "ulimit -v 262144 && exec \"$0\" slots \"$1\" --python 3.13 --json"])
+            .args([PathBuf::from(env!("CARGO_BIN_EXE_cpymem")), file])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(document["classes"][0]["name"], "A", "{name}");
+    }
+}
