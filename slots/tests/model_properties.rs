@@ -285,6 +285,9 @@ proptest! {
             unknown_base: flags[2],
             uses_dict: flags[3],
             mutable: flags[4],
+            slots: attributes.iter().take(2).chain(attributes.last()).cloned().collect(),
+            inherited_slots: attributes.iter().take(1).cloned().collect(),
+            optional: attributes.iter().skip(2).cloned().collect(),
             attributes,
         };
         let advice = advise(&spec, count, target).unwrap();
