@@ -273,9 +273,10 @@ fn wasted_slots(spec: &ClassSpec, object: &ClassLayout) -> Option<Cliff> {
 
 /// Attributes that methods assign and instances do not have: from 3.14 on they take places all the same.
 fn unused_places(spec: &ClassSpec, plain: &ClassLayout) -> Option<Cliff> {
-    let optional = spec.assigned.iter().filter(|name| spec.optional.contains(name));
-    let unset = spec.assigned.iter().filter(|name| !spec.attributes.contains(name));
-    let unused: HashSet<&String> = optional.chain(unset).collect();
+    let (attributes, optional): (HashSet<&String>, HashSet<&String>) =
+        (spec.attributes.iter().collect(), spec.optional.iter().collect());
+    let unused: HashSet<&String> =
+        spec.assigned.iter().filter(|name| optional.contains(name) || !attributes.contains(name)).collect();
     if !plain.node.abi.static_attributes || unused.is_empty() {
         return None;
     }

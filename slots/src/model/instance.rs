@@ -60,7 +60,7 @@ impl<'c> Instance<'c> {
     /// # Errors
     /// If neither takes it; or [`InstanceError::Unsupported`] for names such as `__class__`.
     pub fn set(&mut self, name: &str) -> Result<(), InstanceError> {
-        if let Some(offset) = self.class.layout.slot(name) {
+        if let Some(offset) = self.class.slot(name) {
             self.slots.insert(offset);
             return Ok(());
         }
@@ -95,7 +95,7 @@ impl<'c> Instance<'c> {
     /// If it has no value: from 3.13 on CPython writes the module before the class in what it says of an unset slot,
     /// which is not known here. [`InstanceError::Unsupported`] as for [`Instance::set`].
     pub fn get(&self, name: &str) -> Result<(), InstanceError> {
-        if let Some(offset) = self.class.layout.slot(name) {
+        if let Some(offset) = self.class.slot(name) {
             return match self.slots.contains(&offset) {
                 true => Ok(()),
                 false if self.abi().names_class_of_unset_slot => Err(self.no_attribute(name, "")),
@@ -111,7 +111,7 @@ impl<'c> Instance<'c> {
     /// # Errors
     /// If it has no value; [`InstanceError::Unsupported`] as for [`Instance::set`].
     pub fn delete(&mut self, name: &str) -> Result<(), InstanceError> {
-        if let Some(offset) = self.class.layout.slot(name) {
+        if let Some(offset) = self.class.slot(name) {
             return if self.slots.remove(&offset) {
                 Ok(())
             } else {

@@ -35,7 +35,9 @@ impl Class {
     /// As [`Instance::set`](super::Instance::set).
     pub fn population<S: AsRef<str>>(&self, names: &[S], count: u64) -> Result<Population, InstanceError> {
         let mut alive = Vec::new();
-        for _ in 0..count.min(EARLY) {
+        // Those that share no names are alike from the first.
+        let early = count.min(if self.shared_keys().is_some() { EARLY } else { 1 });
+        for _ in 0..early {
             let mut instance = self.instance();
             names.iter().try_for_each(|name| instance.set(name.as_ref()))?;
             alive.push(instance);
@@ -43,7 +45,7 @@ impl Class {
         let mut costs: Vec<(Footprint, u64)> =
             alive.iter().map(|instance| (instance.footprint(), 1)).collect();
         if let Some((_, times)) = costs.last_mut() {
-            *times += count - count.min(EARLY);
+            *times += count - early;
         }
         Ok(Population::of(&costs, count, self.layout().node.abi.allocator.pymalloc()))
     }
