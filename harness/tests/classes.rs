@@ -148,6 +148,45 @@ fn built_in_bases_are_known() {
 }
 
 #[test]
+fn long_and_tangled_hierarchies() {
+    // A thousand generations, a slot each.
+    let mut chain = "class C0:\n    __slots__ = ('a0',)\n".to_owned();
+    (1..1000).for_each(|i| chain.push_str(&format!("class C{i}(C{}):\n    __slots__ = ('a{i}',)\n", i - 1)));
+    let document = classes(&chain);
+    let last = &document["classes"][999];
+    assert_eq!(last["attributes"].as_array().unwrap().len(), 1000);
+    // 16 + 8,000 bytes and a GC header: a chunk of libc's.
+    assert_eq!(on(last, "3.13")["declared_bytes"], 8048);
+
+    // Bases in a circle, and bases whose orders contradict each other.
+    let document = classes("class A(B): pass\nclass B(A): pass\nclass C(C): pass\n");
+    let note = |i: usize| document["classes"][i]["notes"][0].as_str().unwrap_or("").to_owned();
+    assert!(note(0).contains("NameError: name 'B' is not defined"), "{}", note(0));
+    assert!(note(2).contains("NameError: name 'C' is not defined"), "{}", note(2));
+    let document = classes("class X: pass\nclass Y(X): pass\nclass Z(X, Y): pass\nclass W(X, X): pass\n");
+    let error = |i: usize| on(&document["classes"][i], "3.13")["error"].as_str().unwrap().to_owned();
+    assert_eq!(
+        error(2),
+        "TypeError: Cannot create a consistent method resolution order (MRO) for bases X, Y"
+    );
+    assert_eq!(error(3), "TypeError: duplicate base class X");
+}
+
+/// A hundred thousand attributes, a name of a megabyte.
+#[test]
+fn huge_classes() {
+    let begin = Instant::now();
+    let mut many = "class A:\n    def __init__(self):\n".to_owned();
+    (0..100_000).for_each(|i| many.push_str(&format!("        self.a{i} = 0\n")));
+    let document = classes(&many);
+    assert_eq!(on(&document["classes"][0], "3.13")["slots_bytes"], 16 + 16 + 8 * 100_000 + 16);
+    let name = "n".repeat(1 << 20);
+    let document = classes(&format!("class {name}:\n    __slots__ = ('{name}',)\n"));
+    assert_eq!(on(&document["classes"][0], "3.13")["declared_bytes"], 48);
+    assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
+}
+
+#[test]
 fn cliffs_are_told_once_with_their_bytes() {
     let source = "class A:\n    __slots__ = ('a', 'b')\nclass B(A):\n    __slots__ = ('b', 'c')\n";
     let output = cpymem(&["slots", "-"], source.as_bytes());

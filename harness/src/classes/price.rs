@@ -46,6 +46,9 @@ const PLAIN_EXCEPTIONS: [&str; 25] = [
 /// Attributes of one class that are looked at.
 const MOST_ATTRIBUTES: usize = 100_000;
 
+/// Of a class with more attributes the somewhat dearer first instances are not told apart from the others.
+const MOST_IN_POPULATION: usize = 128;
+
 /// How a class is made.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -78,7 +81,8 @@ type Made = Result<ClassLayout, String>;
 
 pub(super) fn all(classes: &[Described], wish: &Wish) -> ClassesRecord {
     let placed = place(classes);
-    let mut records: Vec<ClassRecord> = placed.iter().map(described).collect();
+    let names: HashSet<&str> = classes.iter().map(|class| class.name.as_str()).collect();
+    let mut records: Vec<ClassRecord> = placed.iter().map(|it| described(it, &names)).collect();
     let targets: Vec<Target> = if wish.targets.is_empty() { default_targets() } else { wish.targets.clone() };
     for target in targets {
         let [dict, slots, declared] =
@@ -240,8 +244,8 @@ fn spec(it: &Placed<'_>) -> ClassSpec {
     }
 }
 
-/// What does not depend on the version.
-fn described(it: &Placed<'_>) -> ClassRecord {
+/// What does not depend on the version; `below` are the names of the classes that come later, too.
+fn described(it: &Placed<'_>, below: &HashSet<&str>) -> ClassRecord {
     let class = it.class;
     let newest = Target::known().filter(|target| !target.build.free_threaded).last();
     let advice = newest.and_then(|newest| advise(&spec(it), 1, newest).ok());
@@ -253,7 +257,11 @@ fn described(it: &Placed<'_>) -> ClassRecord {
         notes.push("enumerations, typed dicts and protocols are counted as plain classes".to_owned());
     }
     for base in &it.unknown_bases {
-        notes.push(format!("base {base} is not in this file; it is taken for a class with empty __slots__"));
+        notes.push(if below.contains(base) {
+            format!("base {base} stands below: NameError: name '{base}' is not defined, unless it is imported, too")
+        } else {
+            format!("base {base} is not in this file; it is taken for a class with empty __slots__")
+        });
     }
     if class.slots_unknown {
         notes.push("__slots__ is computed; the class is taken for one without".to_owned());
@@ -293,7 +301,12 @@ fn version(
         Some(items) => Some(class(declared)?.instance_with_items(items).footprint().heap_bytes()),
         None => bytes(declared),
     };
-    let total = |made: &Made| Some(class(made)?.population(&it.attributes, count).ok()?.heap_bytes);
+    let total = |made: &Made| {
+        if it.attributes.len() > MOST_IN_POPULATION {
+            return Some(bytes(made)?.saturating_mul(count));
+        }
+        Some(class(made)?.population(&it.attributes, count).ok()?.heap_bytes)
+    };
     // Advice is for objects: what an exception or a list brings is another matter.
     let is_object = dict.as_ref().is_ok_and(|layout| layout.root() == Builtin::Object);
     let advice = advise(&spec(it), count, target).ok().filter(|_| is_object);
