@@ -8,9 +8,12 @@
 //!           Footprint requests, pymalloc blocks, libc chunks, sys.getsizeof
 //! ```
 //!
+//! Without the GIL only 3.13 is known: every other free-threaded build is [`TargetError::NotModelled`], which names
+//! the known ones.
+//!
 //! The rules are those of CPython's sources, named where they stand; every number is compared with
 //! interpreters that were measured (`tests/data/README.md`). [`container`] has tuples, lists and dicts for
-//! comparison, [`value`] the numbers and texts that attributes refer to; [`advise`] says what another layout
+//! comparison, [`value`] and [`standard`] what attributes refer to; [`advise`] says what another layout
 //! of a class would save.
 //!
 //! ```
