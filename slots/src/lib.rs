@@ -54,10 +54,11 @@
 //! figures and the command that measures them.
 //!
 //! In the model a class costs time and memory in proportion to its own slots, one with several bases in
-//! proportion to all its ancestors; an event looks through the ancestors for a slot of that name.
+//! proportion to all its ancestors; an event looks through up to eight ancestors for a slot of that name, through a
+//! table where there are more.
 //!
 //! # What it does not do
-//! Yet: the model has no free lists and no free-threaded 3.14 and later. Its objects are not counted, collected or shared between
+//! The model knows no free-threaded 3.14 and later, and of CPython's free lists only the one for tables of dicts. The objects are not counted, collected or shared between
 //! threads; they have no methods, descriptors or class attributes. An object that has fallen back to a table
 //! of its own is not served by inline caches.
 

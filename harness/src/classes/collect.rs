@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use rustpython_ruff_python_ast::{
-    Decorator as WrittenDecorator, ExceptHandler, Expr, Stmt, StmtClassDef, StmtFunctionDef,
+    Decorator as WrittenDecorator, ExceptHandler, Expr, Number, Stmt, StmtClassDef, StmtFunctionDef,
 };
 
-use super::describe::{Decorator, Described};
+use super::describe::{Decorator, Described, WrittenItem, WrittenSlots};
 
 /// Every class among these statements and inside them, in the order of the text.
 pub(super) fn classes(body: &[Stmt], source: &str) -> Vec<Described> {
@@ -96,10 +96,12 @@ fn describe(class: &StmtClassDef, around: &str, source: &str) -> Described {
     methods.sort_by_key(|method: &&StmtFunctionDef| method.name.as_str() != "__init__");
     let mut seen = HashSet::new();
     for method in methods {
+        let at_once = method.name.as_str() == "__init__";
         for name in assigned_to_self(&method.body) {
-            it.mutable |= method.name.as_str() != "__init__";
+            it.mutable |= !at_once;
             if seen.insert(name) {
                 it.assigned.push(name.to_owned());
+                it.optional.extend((!at_once).then(|| name.to_owned()));
             }
         }
     }
@@ -156,22 +158,49 @@ fn named(name: &str, value: &Expr, it: &mut Described) {
         it.body.push(name.to_owned());
         return;
     }
-    it.slots = slot_names(value);
+    it.slots = written_slots(value);
     it.slots_unknown = it.slots.is_none();
 }
 
-fn slot_names(value: &Expr) -> Option<Vec<String>> {
-    let text = |it: &Expr| match it {
-        Expr::StringLiteral(text) => Some(text.value.to_str().to_owned()),
-        _ => None,
-    };
+/// `None` if it is computed.
+fn written_slots(value: &Expr) -> Option<WrittenSlots> {
+    let all = |elements: &[Expr]| elements.iter().map(item).collect::<Option<_>>().map(WrittenSlots::Items);
     match value {
-        Expr::Tuple(it) => it.elts.iter().map(text).collect(),
-        Expr::List(it) => it.elts.iter().map(text).collect(),
-        Expr::Set(it) => it.elts.iter().map(text).collect(),
-        Expr::Dict(it) => it.items.iter().map(|item| item.key.as_ref().and_then(text)).collect(),
-        one => text(one).map(|name| vec![name]),
+        Expr::Tuple(it) => all(&it.elts),
+        Expr::List(it) => all(&it.elts),
+        Expr::Set(it) => all(&it.elts),
+        Expr::Dict(it) => {
+            let keys = it.items.iter().map(|entry| entry.key.as_ref().and_then(item));
+            keys.collect::<Option<_>>().map(WrittenSlots::Items)
+        }
+        Expr::StringLiteral(text) => Some(WrittenSlots::Text(text.value.to_str().to_owned())),
+        Expr::BytesLiteral(bytes) => Some(WrittenSlots::Bytes(bytes.value.bytes().map(char::from).collect())),
+        constant => kind_of_constant(constant).map(WrittenSlots::NotIterable),
     }
+}
+
+fn item(value: &Expr) -> Option<WrittenItem> {
+    match value {
+        Expr::StringLiteral(text) => Some(WrittenItem::Name(text.value.to_str().to_owned())),
+        Expr::BytesLiteral(_) => Some(WrittenItem::Other("bytes")),
+        Expr::Tuple(_) => Some(WrittenItem::Other("tuple")),
+        constant => kind_of_constant(constant).map(WrittenItem::Other),
+    }
+}
+
+/// The type of a constant that is no text.
+fn kind_of_constant(value: &Expr) -> Option<&'static str> {
+    Some(match value {
+        Expr::NoneLiteral(_) => "NoneType",
+        Expr::BooleanLiteral(_) => "bool",
+        Expr::EllipsisLiteral(_) => "ellipsis",
+        Expr::NumberLiteral(number) => match number.value {
+            Number::Int(_) => "int",
+            Number::Float(_) => "float",
+            Number::Complex { .. } => "complex",
+        },
+        _ => return None,
+    })
 }
 
 /// The attributes of `self` that a block assigns to, inner functions included, inner classes not. The rule is

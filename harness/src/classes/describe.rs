@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use cpymem_slots::model::{SlotItem, SlotsValue};
+
 /// Who writes the class's `__init__`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Decorator {
@@ -28,6 +30,63 @@ pub enum Decorator {
     },
 }
 
+/// What a class body assigns to `__slots__`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WrittenSlots {
+    /// A text: one slot.
+    Text(String),
+    /// A text with a `b` before it.
+    Bytes(String),
+    /// A tuple, a list, a set or a dict.
+    Items(Vec<WrittenItem>),
+    /// Something of this type that cannot be iterated over.
+    NotIterable(&'static str),
+}
+
+/// One of the things in `__slots__`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WrittenItem {
+    /// A text.
+    Name(String),
+    /// Something else, of this type.
+    Other(&'static str),
+}
+
+impl WrittenSlots {
+    /// The texts in it.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let (one, items) = match self {
+            WrittenSlots::Text(name) => (Some(name.as_str()), &[][..]),
+            WrittenSlots::Items(items) => (None, &items[..]),
+            WrittenSlots::Bytes(_) | WrittenSlots::NotIterable(_) => (None, &[][..]),
+        };
+        let named = items.iter().filter_map(|item| match item {
+            WrittenItem::Name(name) => Some(name.as_str()),
+            WrittenItem::Other(_) => None,
+        });
+        one.into_iter().chain(named)
+    }
+
+    /// Tells the model.
+    pub fn with_value<T>(&self, tell: impl FnOnce(SlotsValue<'_>) -> T) -> T {
+        match self {
+            WrittenSlots::Text(name) => tell(SlotsValue::Text(name)),
+            WrittenSlots::Bytes(name) => tell(SlotsValue::Bytes(name)),
+            WrittenSlots::NotIterable(kind) => tell(SlotsValue::NotIterable(kind)),
+            WrittenSlots::Items(items) => {
+                let items: Vec<SlotItem<'_>> = items
+                    .iter()
+                    .map(|item| match item {
+                        WrittenItem::Name(name) => SlotItem::Name(name),
+                        WrittenItem::Other(kind) => SlotItem::Other(kind),
+                    })
+                    .collect();
+                tell(SlotsValue::Items(&items))
+            }
+        }
+    }
+}
+
 /// A class of a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Described {
@@ -39,14 +98,16 @@ pub struct Described {
     pub bases: Vec<String>,
     /// Who writes its `__init__`.
     pub decorator: Decorator,
-    /// `__slots__`, if it is a plain list of names.
-    pub slots: Option<Vec<String>>,
-    /// `__slots__` is there but computed, or wrong in a way that only running it shows.
+    /// `__slots__`, if its value is written out.
+    pub slots: Option<WrittenSlots>,
+    /// `__slots__` is there but computed.
     pub slots_unknown: bool,
     /// Annotated names of the body, in order: fields of a dataclass.
     pub fields: Vec<String>,
     /// Attributes that its methods assign to `self`, in order, `__init__` first.
     pub assigned: Vec<String>,
+    /// Of these, the attributes that only other methods than `__init__` assign.
+    pub optional: Vec<String>,
     /// What else the body defines.
     pub body: Vec<String>,
     /// Its cached properties.
@@ -68,14 +129,20 @@ impl Described {
     /// The attributes that this class itself brings.
     pub fn own_attributes(&self) -> Vec<String> {
         let mut all: Vec<String> = Vec::new();
-        let fields = if self.decorator == Decorator::None { &[][..] } else { &self.fields };
-        let slots = self.slots.iter().flatten().filter(|name| !name.starts_with("__"));
+        let has_fields = self.decorator != Decorator::None || self.is_named_tuple();
+        let fields = if has_fields { &self.fields[..] } else { &[] };
+        let slots = self.slots.iter().flat_map(WrittenSlots::names).filter(|name| !name.starts_with("__"));
         let mut seen = std::collections::HashSet::new();
-        for name in fields.iter().chain(&self.assigned).chain(slots) {
+        for name in fields.iter().chain(&self.assigned).map(String::as_str).chain(slots) {
             if seen.insert(name) {
-                all.push(name.clone());
+                all.push(name.to_owned());
             }
         }
         all
+    }
+
+    /// It derives from `typing.NamedTuple`: its fields are the items of a tuple.
+    pub fn is_named_tuple(&self) -> bool {
+        self.bases.iter().any(|base| base == "NamedTuple" || base.ends_with(".NamedTuple"))
     }
 }

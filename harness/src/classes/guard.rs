@@ -16,9 +16,11 @@ pub(super) struct TooDeep {
     pub(super) what: &'static str,
 }
 
-/// Looks through brackets, indentation and operators, strings and comments left out.
-pub(super) fn check(text: &str) -> Result<(), TooDeep> {
+/// Looks through brackets, indentation and operators, strings and comments left out; the most levels that a parser
+/// must hold open at a time.
+pub(super) fn depth(text: &str) -> Result<usize, TooDeep> {
     let bytes = text.as_bytes();
+    let mut deepest = 0;
     let mut open: Vec<usize> = Vec::new();
     let (mut operators, mut below) = (0, 0);
     let mut indents: Vec<usize> = vec![0];
@@ -49,6 +51,7 @@ pub(super) fn check(text: &str) -> Result<(), TooDeep> {
                 if holes > MOST_BRACKETS {
                     return Err(TooDeep { offset: i, what: "SyntaxError: too many nested parentheses" });
                 }
+                deepest = deepest.max(open.len() + operators + below + indents.len() + holes);
                 i = end;
             }
             b'\n' => {
@@ -94,8 +97,9 @@ pub(super) fn check(text: &str) -> Result<(), TooDeep> {
             let what = "RecursionError: maximum recursion depth exceeded during compilation";
             return Err(TooDeep { offset: i.min(bytes.len()), what });
         }
+        deepest = deepest.max(open.len() + operators + below + indents.len());
     }
-    Ok(())
+    Ok(deepest)
 }
 
 /// The end of the string that starts at `start`, and the most brackets in it that could be nested, were it an
@@ -133,8 +137,9 @@ mod tests {
     fn ordinary_programs_pass() {
         let many = format!("x = [{}]\n", "-1, ".repeat(100_000));
         for text in ["", "class A:\n  def f(self):\n    self.x = (1 + (2))\n", "s = '((((' # [[[\n", &many] {
-            assert_eq!(check(text), Ok(()), "{:.40}", text);
+            assert!(depth(text).is_ok_and(|depth| depth < 10), "{:.40}", text);
         }
+        assert_eq!(depth("x = ((-1))\n").map(|it| it > 3), Ok(true));
     }
 
     #[test]
@@ -152,7 +157,7 @@ mod tests {
             format!("f'{}'", "{(".repeat(1 << 20)),
             indents,
         ] {
-            assert!(check(&text).is_err(), "{:.20}", text);
+            assert!(depth(&text).is_err(), "{:.20}", text);
         }
     }
 }

@@ -15,7 +15,7 @@ mod parse;
 mod price;
 mod rewrite;
 
-pub use describe::{Decorator, Described};
+pub use describe::{Decorator, Described, WrittenItem, WrittenSlots};
 
 use crate::error::{InputError, Place};
 use crate::input::Input;
@@ -58,7 +58,8 @@ pub fn of_attributes(name: &str, attributes: &[String], slots: bool, wish: &Wish
     let described = Described {
         name: name.to_owned(),
         assigned: attributes.to_vec(),
-        slots: slots.then(|| attributes.to_vec()),
+        slots: slots
+            .then(|| WrittenSlots::Items(attributes.iter().cloned().map(WrittenItem::Name).collect())),
         mutable: false,
         ..Described::default()
     };

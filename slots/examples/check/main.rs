@@ -4,7 +4,8 @@
 //! cargo run -p cpymem-slots --example check -- [--cases CASES.json] FILE...
 //! ```
 //!
-//! A table has a JSON object a line, plain or gzip; `tests/data/README.md` tells the forms. Class
+//! A table has a JSON object a line, plain or gzip; `tests/data/README.md` tells the forms, which are told apart
+//! by their keys. Class
 //! hierarchies are looked up in `hier_cases.json` beside their table unless `--cases` names a file.
 //!
 //! Standard output has a line a file; standard error shows the first rows that differ. Exit code: 0 if every

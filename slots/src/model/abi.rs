@@ -6,6 +6,9 @@
 use super::facts::TABLE;
 use super::target::{Arch, PyVersion, Target, TargetError};
 
+/// Places of the table that a set holds itself (`PySet_MINSIZE`, `Include/cpython/setobject.h`).
+pub(crate) const SMALLEST_SET: u64 = 8;
+
 /// Where a class keeps the `__weakref__` of its instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WeakrefHome {
@@ -61,6 +64,32 @@ pub(crate) enum Rounding {
     /// By bits, which does not always find the smallest: sizes of 1 to 7 and powers of two above 8 give
     /// twice as much (3.10 to 3.13).
     BitTrick,
+}
+
+/// How much room `list(tuple)` makes (`list___init___impl`, `Objects/listobject.c`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListCopy {
+    /// As much as an append to a list of that length would (up to 3.7).
+    OverAllocates,
+    /// Exactly what is needed.
+    Exact,
+    /// A multiple of two (3.10).
+    Even,
+}
+
+/// What `@dataclass` knows of slots (`Lib/dataclasses.py`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum DataclassRule {
+    /// There are none (up to 3.6).
+    Missing,
+    /// Nothing.
+    WithoutSlots,
+    /// `slots=True` makes a slot of every field, inherited ones included (3.10).
+    RepeatsInherited,
+    /// Of the fields that no base has as a slot; `weakref_slot=True` (3.11).
+    SkipsInherited,
+    /// And of `__weakref__` only if no base has one (3.13).
+    SkipsWeakref,
 }
 
 /// When the table of a set grows (`set_add_entry`, `Objects/setobject.c`).
@@ -127,12 +156,19 @@ pub(crate) struct Abi {
     pub(crate) rounding: Rounding,
     /// When sets grow.
     pub(crate) set_is_full: SetRule,
+    /// The empty `frozenset` is made once for all; `Objects/setobject.c`.
+    pub(crate) empty_frozenset_is_made_once: bool,
+    /// A `bytes` of one byte that is copied from elsewhere is one of those made once for all;
+    /// `Objects/bytesobject.c`.
+    pub(crate) single_bytes_are_made_once: bool,
     /// `{}` has a table at once; `PyDict_New`, `Objects/dictobject.c`.
     pub(crate) empty_dict_has_table: bool,
     /// `dict({})` has one; `PyDict_Merge`, same file.
     pub(crate) empty_copy_has_table: bool,
     /// An instance of a subclass of `dict` has one; `dict_new`, same file.
     pub(crate) dict_subclass_has_table: bool,
+    /// A table of the smallest size that a dict leaves is kept for the next; `free_keys_object`, same file.
+    pub(crate) parks_tables: bool,
     /// `d.update(other)` of an empty `d` may take over a copy of the other's table; `dict_merge`, same file.
     pub(crate) update_clones: bool,
     /// It does so even where `d` shares its keys.
@@ -145,6 +181,8 @@ pub(crate) struct Abi {
     pub(crate) list_items_header: u64,
     /// A list grows to a multiple of four; `list_resize`, `Objects/listobject.c`.
     pub(crate) list_grows_by_fours: bool,
+    /// The room of `list(tuple)`; `list_preallocate_exact`, same file.
+    pub(crate) list_copy: ListCopy,
     /// Longer displays of lists are built by appending; `Python/compile.c`.
     pub(crate) longest_exact_display: u64,
     /// `int` is a C `long` (2.7).
@@ -161,6 +199,8 @@ pub(crate) struct Abi {
     pub(crate) string: u64,
     /// The characters of Latin-1 that are made once for all have their UTF-8 form with them.
     pub(crate) characters_have_utf8: bool,
+    /// `bytes.__basicsize__`: a hash, and room for the NUL; `Include/cpython/bytesobject.h`. 2.7: that of `str`.
+    pub(crate) bytes: u64,
     /// Characters of a `str` are items of the object (2.7).
     pub(crate) string_has_items: bool,
     /// The integers that are made once for all; `_PY_NSMALLPOSINTS`, `Include/internal/pycore_global_objects.h`.
@@ -205,6 +245,18 @@ pub(crate) struct Abi {
     /// Class statements put these names into the namespace before the slots are made, so that slots of
     /// that name conflict; `compiler_class`, `Python/compile.c`.
     pub(crate) class_variables: &'static [&'static str],
+    /// Names of the namespace that are taken out of it before the slots are made; `type_new_set_ht_name` and
+    /// `type_new_set_classcell`, `Objects/typeobject.c`.
+    pub(crate) removed_before_slots: &'static [&'static str],
+    /// `str` is bytes (2.7), so a `b` before a text says nothing and a name is ASCII.
+    pub(crate) bytes_are_text: bool,
+    /// What `@dataclass` can do.
+    pub(crate) dataclass: DataclassRule,
+    /// A refused assignment to `__class__` names the old class first (2.7); `same_slots_added`,
+    /// `Objects/typeobject.c`.
+    pub(crate) names_old_class_first: bool,
+    /// Reading an unset slot says whose it is; `PyMember_GetOne`, `Python/structmember.c`.
+    pub(crate) names_class_of_unset_slot: bool,
     /// Ends the message of a failed attribute store on an object without `__dict__`;
     /// `_PyObject_GenericSetAttrWithDict`, `Objects/object.c`.
     pub(crate) no_dict_hint: &'static str,
@@ -250,6 +302,12 @@ impl Abi {
             (_, InlineRule::Never) => (n + 2).next_multiple_of(self.word) + n * self.word,
             _ => (n + 1) * self.word + n.next_multiple_of(self.word),
         }
+    }
+
+    /// `set.__basicsize__`: six words, a table of eight entries, the list of weak references
+    /// (`Include/cpython/setobject.h`).
+    pub(crate) fn set(&self) -> u64 {
+        self.object + (6 + 2 * SMALLEST_SET + 1) * self.word
     }
 
     /// Bytes of a dict object with its GC header, its tables apart.

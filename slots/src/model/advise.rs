@@ -1,9 +1,12 @@
 //! What another layout of a class would save, what it would break, and where the next cliff is.
 
+use std::collections::HashSet;
+
 use super::abi::Sharing;
+use super::builtin::Builtin;
 use super::class::Class;
 use super::container;
-use super::layout::{Builtin, ClassLayout};
+use super::layout::ClassLayout;
 use super::layout_error::LayoutError;
 use super::target::Target;
 
@@ -16,10 +19,16 @@ pub struct ClassSpec {
     pub attributes: Vec<String>,
     /// The attributes that the class's own methods assign to `self`: 3.14 keeps room for them.
     pub assigned: Vec<String>,
+    /// Of `attributes`, those that only methods other than `__init__` assign: an instance may never have them.
+    pub optional: Vec<String>,
     /// Names that the class body defines: defaults, methods, properties.
     pub body: Vec<String>,
     /// Its functions decorated with `cached_property`.
     pub cached_properties: Vec<String>,
+    /// Its `__slots__` as they are written, if it has any.
+    pub slots: Vec<String>,
+    /// Slots of its bases.
+    pub inherited_slots: Vec<String>,
     /// It has more than one base.
     pub several_bases: bool,
     /// It has a base whose layout is not known; `__slots__` does not remove what such a base brings.
@@ -108,7 +117,7 @@ pub fn advise(spec: &ClassSpec, count: u64, target: Target) -> Result<Advice, La
     let total = |bytes: u64| bytes.saturating_mul(count);
     let mut remedies = Vec::new();
     let mut add = |kind, bytes| {
-        remedies.push(Remedy { kind, bytes, total_bytes: total(bytes), breaks: breaks(spec, kind) });
+        remedies.push(Remedy { kind, bytes, total_bytes: total(bytes), breaks: breaks(spec, kind, target) });
     };
 
     let slotted = ClassLayout::with_slots(&spec.name, &[&object], &spec.attributes)?;
@@ -143,7 +152,7 @@ fn with_dict(spec: &ClassSpec, plain: &ClassLayout, attributes: &[String]) -> u6
 }
 
 /// What a remedy breaks, as far as the class shows it.
-fn breaks(spec: &ClassSpec, kind: RemedyKind) -> Vec<String> {
+fn breaks(spec: &ClassSpec, kind: RemedyKind, target: Target) -> Vec<String> {
     let mut all = vec![match kind {
         RemedyKind::Slots => "weak references to instances, unless '__weakref__' is a slot".to_owned(),
         RemedyKind::DataclassSlots => {
@@ -152,11 +161,12 @@ fn breaks(spec: &ClassSpec, kind: RemedyKind) -> Vec<String> {
         }
         RemedyKind::NamedTuple | RemedyKind::Tuple => "weak references to instances".to_owned(),
     }];
-    if kind == RemedyKind::Slots {
+    if kind == RemedyKind::Slots || kind == RemedyKind::DataclassSlots {
         all.push("pickle protocols 0 and 1, unless the class has __getstate__".to_owned());
     }
     if !spec.cached_properties.is_empty() {
-        all.push(format!("cached_property: {}", spec.cached_properties.join(", ")));
+        let names = spec.cached_properties.join(", ");
+        all.push(format!("cached_property, which needs a __dict__: {names}"));
     }
     if spec.uses_dict {
         all.push("vars(self) and self.__dict__, which the class uses".to_owned());
@@ -164,7 +174,10 @@ fn breaks(spec: &ClassSpec, kind: RemedyKind) -> Vec<String> {
     let defaults: Vec<&str> =
         spec.attributes.iter().filter(|name| spec.body.contains(name)).map(String::as_str).collect();
     if kind == RemedyKind::Slots && !defaults.is_empty() {
-        all.push(format!("ValueError: '{}' in __slots__ conflicts with class variable", defaults[0]));
+        all.push(match target.version.major {
+            2 => format!("the default of the class hides the slot: {}", defaults.join(", ")),
+            _ => format!("ValueError: '{}' in __slots__ conflicts with class variable", defaults[0]),
+        });
     }
     if spec.several_bases {
         all.push("a second base with slots: multiple bases have instance lay-out conflict".to_owned());
@@ -204,6 +217,7 @@ fn cliffs(spec: &ClassSpec, plain: &ClassLayout, object: &ClassLayout, bytes: u6
         }
         last = next;
     }
+    all.extend(wasted_slots(spec, object));
     if let Some(first) = spec.attributes.first() {
         let class = Class::with_static_attributes(plain, &spec.assigned);
         if class.steady(&spec.attributes).is_ok() {
@@ -226,18 +240,55 @@ fn cliffs(spec: &ClassSpec, plain: &ClassLayout, object: &ClassLayout, bytes: u6
         && footprint.heap_bytes() > bytes + 16 * abi.word
     {
         all.push(Cliff {
-            change: "slots and a __dict__ with one attribute".to_owned(),
+            change: "slots and a __dict__ with one more attribute".to_owned(),
             bytes: footprint.heap_bytes(),
             reason: "a dict beside slots gets room for all the names that the class could share",
         });
     }
-    let unused = spec.assigned.iter().filter(|name| !spec.attributes.contains(name)).count();
-    if abi.static_attributes && unused > 0 {
-        all.push(Cliff {
-            change: format!("{unused} attributes assigned only in methods that may never run"),
-            bytes,
-            reason: "every name that a method assigns to self has a place in every instance",
-        });
-    }
+    all.extend(unused_places(spec, plain));
     all
+}
+
+/// Slots that are listed twice, or that a base has, too: nobody can reach the second one.
+fn wasted_slots(spec: &ClassSpec, object: &ClassLayout) -> Option<Cliff> {
+    let mut seen: HashSet<&str> = spec.inherited_slots.iter().map(String::as_str).collect();
+    let twice: Vec<&str> = spec
+        .slots
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !name.starts_with("__") && !seen.insert(name))
+        .collect();
+    if twice.is_empty() {
+        return None;
+    }
+    let all: Vec<&String> =
+        spec.inherited_slots.iter().chain(&spec.slots).filter(|it| !it.starts_with("__")).collect();
+    let made = ClassLayout::with_slots(&spec.name, &[object], &all).ok()?;
+    Some(Cliff {
+        change: format!("slots listed twice or in a base, too: {}", twice.join(", ")),
+        bytes: made.steady::<&str>([]).ok()?.heap_bytes(),
+        reason: "every listing takes a word of its own, and only one of them is ever used",
+    })
+}
+
+/// Attributes that methods assign and instances do not have: from 3.14 on they take places all the same.
+fn unused_places(spec: &ClassSpec, plain: &ClassLayout) -> Option<Cliff> {
+    let (attributes, optional): (HashSet<&String>, HashSet<&String>) =
+        (spec.attributes.iter().collect(), spec.optional.iter().collect());
+    let unused: HashSet<&String> =
+        spec.assigned.iter().filter(|name| optional.contains(name) || !attributes.contains(name)).collect();
+    if !plain.node.abi.static_attributes || unused.is_empty() {
+        return None;
+    }
+    let used: Vec<String> = spec.attributes.iter().filter(|name| !unused.contains(name)).cloned().collect();
+    let with_places = with_dict(spec, plain, &used);
+    let without = with_dict(&ClassSpec { assigned: used.clone(), ..spec.clone() }, plain, &used);
+    (with_places > without).then(|| Cliff {
+        change: format!(
+            "{} attributes that are assigned only outside __init__, before they are set",
+            unused.len()
+        ),
+        bytes: with_places,
+        reason: "every name that a method assigns to self has a place in every instance, set or not",
+    })
 }

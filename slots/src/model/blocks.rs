@@ -1,16 +1,67 @@
 //! What a request for memory really takes from the process.
 
-use super::abi::Allocator;
+use super::abi::{Abi, Allocator};
+use super::target::{Target, TargetError};
 
 /// pymalloc serves requests up to this size (`SMALL_REQUEST_THRESHOLD`,
 /// `Include/internal/pycore_obmalloc.h`).
 const SMALL_REQUEST: u64 = 512;
+
+/// The sizes of pymalloc in a build.
+///
+/// ```
+/// use cpymem_slots::model::{Pymalloc, Target};
+///
+/// let pymalloc = Pymalloc::of("3.12".parse::<Target>()?)?.expect("a build with the GIL has it");
+/// assert_eq!((pymalloc.pool_bytes, pymalloc.arena_bytes), (16 << 10, 1 << 20));
+/// assert_eq!(pymalloc.blocks_per_pool(64), 255);
+/// # Ok::<(), cpymem_slots::model::TargetError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pymalloc {
+    /// Blocks are multiples of this.
+    pub alignment_bytes: u64,
+    /// The largest request that it serves.
+    pub largest_bytes: u64,
+    /// A pool, which holds blocks of one size.
+    pub pool_bytes: u64,
+    /// An arena, which holds pools and goes back to the system as a whole.
+    pub arena_bytes: u64,
+}
+
+impl Pymalloc {
+    /// That of a build; `None` if it has mimalloc instead.
+    ///
+    /// # Errors
+    /// If the target is not modelled.
+    pub fn of(target: impl Into<Target>) -> Result<Option<Pymalloc>, TargetError> {
+        Ok(Abi::of(target.into())?.allocator.pymalloc())
+    }
+
+    /// Blocks of `block` bytes that a pool holds behind its header (`POOL_OVERHEAD`,
+    /// `Include/internal/pycore_obmalloc.h`).
+    pub fn blocks_per_pool(&self, block: u64) -> u64 {
+        let header = if self.alignment_bytes == 16 { 48 } else { 32 };
+        (self.pool_bytes - header) / block.max(1)
+    }
+}
 
 /// Words of the largest request for which mimalloc's classes go in steps of two words
 /// (`mi_bin`, `Objects/mimalloc/page-queue.c`).
 const EVEN_WORDS: u64 = 8;
 
 impl Allocator {
+    /// pymalloc's sizes, if this is pymalloc.
+    pub(crate) fn pymalloc(self) -> Option<Pymalloc> {
+        let Allocator::Pymalloc { word, pool, arena } = self else { return None };
+        Some(Pymalloc {
+            alignment_bytes: 2 * word,
+            largest_bytes: SMALL_REQUEST,
+            pool_bytes: pool,
+            arena_bytes: arena,
+        })
+    }
+
     /// The pymalloc block or mimalloc class that serves a request of `bytes`; `None` if it goes to `malloc`.
     ///
     /// Of pymalloc a request for nothing goes to `malloc`, too (`pymalloc_alloc`, `Objects/obmalloc.c`).
@@ -32,14 +83,6 @@ impl Allocator {
         };
         let with_header = bytes.saturating_add(word);
         with_header.checked_next_multiple_of(16).unwrap_or(u64::MAX).max(4 * word)
-    }
-
-    /// Blocks of `block` bytes that a pool holds behind its header (`POOL_OVERHEAD`,
-    /// `Include/internal/pycore_obmalloc.h`); `None` if there are no pools.
-    pub(crate) fn blocks_per_pool(self, block: u64) -> Option<u64> {
-        let Allocator::Pymalloc { word, pool, .. } = self else { return None };
-        let header = if word == 8 { 48 } else { 32 };
-        Some((pool - header) / block.max(1))
     }
 }
 
@@ -72,9 +115,12 @@ mod tests {
 
     #[test]
     fn pools_hold_what_fits_behind_their_header() {
-        assert_eq!([16, 48, 512].map(|block| WIDE.blocks_per_pool(block)), [1021, 340, 31].map(Some));
-        assert_eq!([8, 48].map(|block| NARROW.blocks_per_pool(block)), [508, 84].map(Some));
-        assert_eq!(Allocator::Mimalloc.blocks_per_pool(16), None);
+        let of = |label: &str| Pymalloc::of(label.parse::<Target>().unwrap()).unwrap();
+        let blocks = |label, sizes: [u64; 3]| sizes.map(|block| of(label).unwrap().blocks_per_pool(block));
+        assert_eq!(blocks("3.12", [16, 48, 512]), [1021, 340, 31]);
+        assert_eq!(blocks("3.12-i386", [8, 48, 512]), [508, 84, 7]);
+        assert_eq!(of("3.13t"), None);
+        assert_eq!(of("3.12").unwrap().blocks_per_pool(0), 16_336);
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! A class at run time: its layout and the names its instances share.
 
-use core::cell::RefCell;
+use core::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::footprint::Footprint;
-use super::instance::{Instance, InstanceError};
+use super::instance::Instance;
+use super::instance_error::InstanceError;
 use super::layout::ClassLayout;
+use super::mro::lineage;
 use super::shared_keys::{Holder, SharedKeys};
 
 /// A class whose instances are made and filled one after the other.
@@ -33,14 +37,35 @@ pub struct Class {
     pub(crate) layout: ClassLayout,
     /// `ht_cached_keys`: none if instances have nothing to share, or have lost it.
     pub(crate) keys: RefCell<Option<Holder>>,
+    /// Offsets of all slots by name, made when a class of many ancestors is first asked.
+    slots: OnceCell<HashMap<Arc<str>, u64>>,
 }
+
+/// From so many ancestors on the offsets of slots are looked up in a table.
+const MANY_ANCESTORS: usize = 8;
 
 impl Class {
     /// A class of this layout that has no instances yet.
     pub fn new(layout: &ClassLayout) -> Class {
         let node = &layout.node;
         let keys = node.shares_keys().then(|| Rc::new(RefCell::new(SharedKeys::new(node.abi))));
-        Class { layout: layout.clone(), keys: RefCell::new(keys) }
+        Class { layout: layout.clone(), keys: RefCell::new(keys), slots: OnceCell::new() }
+    }
+
+    /// The offset in bytes of the slot that `obj.NAME` refers to, as [`ClassLayout::slot`].
+    pub(crate) fn slot(&self, name: &str) -> Option<u64> {
+        let node = &self.layout.node;
+        if self.slots.get().is_none() && lineage(node).nth(MANY_ANCESTORS).is_none() {
+            return self.layout.slot(name);
+        }
+        let table = || {
+            let mut table = HashMap::new();
+            for (name, offset) in lineage(node).flat_map(|class| class.slots.iter()) {
+                table.entry(name.clone()).or_insert(*offset);
+            }
+            table
+        };
+        self.slots.get_or_init(table).get(name).copied()
     }
 
     /// A class whose own methods assign these attributes to `self`, in any order: 3.14 and later share their
@@ -92,7 +117,7 @@ impl Class {
     pub fn unpickled<S: AsRef<str>>(&self, names: &[S]) -> Result<Instance<'_>, InstanceError> {
         let mut instance = self.instance();
         for name in names.iter().map(AsRef::as_ref) {
-            match self.layout.slot(name) {
+            match self.slot(name) {
                 Some(_) => instance.set(name)?,
                 None => instance.set_item(name)?,
             }

@@ -2,16 +2,13 @@
 //!
 //! All functions tell the cost of the container alone, its elements excluded.
 
-use super::abi::{Abi, SetRule};
+use super::abi::{Abi, ListCopy, SMALLEST_SET, SetRule};
 use super::footprint::Footprint;
 use super::keys::{Keys, Table};
 use super::target::{Target, TargetError};
 
 /// From here on sets grow more slowly.
 const MANY_ELEMENTS: u64 = 50_000;
-
-/// Places of the table that a set holds itself (`PySet_MINSIZE`, `Include/cpython/setobject.h`).
-const SMALLEST_SET: u64 = 8;
 
 /// A `tuple` of `n` elements. The empty one is made once for all: it requests nothing.
 ///
@@ -50,6 +47,21 @@ pub fn list_exact(target: impl Into<Target>, n: u32) -> Result<Footprint, Target
     Ok(list(Abi::of(target.into())?, u64::from(n)))
 }
 
+/// `list(other)`, where `other` is a tuple or another sequence that knows its length.
+///
+/// # Errors
+/// If the target is not modelled.
+pub fn list_copied(target: impl Into<Target>, n: u32) -> Result<Footprint, TargetError> {
+    let (abi, n) = (Abi::of(target.into())?, u64::from(n));
+    let room = match abi.list_copy {
+        _ if n == 0 => 0,
+        ListCopy::OverAllocates => over_allocated(abi, n),
+        ListCopy::Exact => n,
+        ListCopy::Even => n.next_multiple_of(2),
+    };
+    Ok(list(abi, room))
+}
+
 /// A `dict` grown to `n` keys.
 ///
 /// # Errors
@@ -80,6 +92,16 @@ pub fn dict_copy(target: impl Into<Target>, n: u32, keys: Keys) -> Result<Footpr
     Ok(dict_with(abi, table))
 }
 
+/// `dict(pairs)` or `dict.fromkeys(names)`, of `n` string keys.
+///
+/// # Errors
+/// If the target is not modelled.
+pub fn dict_from_pairs(target: impl Into<Target>, n: u32) -> Result<Footprint, TargetError> {
+    let abi = Abi::of(target.into())?;
+    let table = (n > 0 || abi.empty_copy_has_table).then(|| Table::grown_to(n.into(), Keys::Strings, abi));
+    Ok(dict_with(abi, table))
+}
+
 /// A `set` grown to `n` elements.
 ///
 /// # Errors
@@ -87,13 +109,25 @@ pub fn dict_copy(target: impl Into<Target>, n: u32, keys: Keys) -> Result<Footpr
 pub fn set(target: impl Into<Target>, n: u32) -> Result<Footprint, TargetError> {
     let abi = Abi::of(target.into())?;
     let entry = 2 * abi.word;
-    // `PySetObject`: six words, a table of eight entries, the list of weak references
-    // (`Include/cpython/setobject.h`).
-    let object = abi.gc_head + abi.object + 6 * abi.word + SMALLEST_SET * entry + abi.word;
+    let object = abi.gc_head + abi.set();
     let places = set_places(abi, u64::from(n));
     let table = (places > SMALLEST_SET).then(|| places * entry);
     let requests = [object].into_iter().chain(table).collect();
     Ok(Footprint::new(requests, object + table.unwrap_or(0), None, abi))
+}
+
+/// A `frozenset` made of `n` elements that do not come from another set. Up to 3.9 the empty one is made once for
+/// all: it requests nothing.
+///
+/// # Errors
+/// If the target is not modelled.
+pub fn frozenset(target: impl Into<Target>, n: u32) -> Result<Footprint, TargetError> {
+    let target = target.into();
+    let mut footprint = set(target, n)?;
+    if n == 0 && Abi::of(target)?.empty_frozenset_is_made_once {
+        footprint.requests.clear();
+    }
+    Ok(footprint)
 }
 
 /// A `types.SimpleNamespace` of `n` attributes: an object and its dict.
@@ -145,12 +179,16 @@ fn list(abi: &'static Abi, allocated: u64) -> Footprint {
 fn appended(abi: &Abi, n: u64) -> u64 {
     let mut allocated = 0;
     while allocated < n {
-        let needed = allocated + 1;
-        allocated = if abi.list_grows_by_fours {
-            (needed + (needed >> 3) + 6) & !3
-        } else {
-            needed + (needed >> 3) + if needed < 9 { 3 } else { 6 }
-        };
+        allocated = over_allocated(abi, allocated + 1);
     }
     allocated
+}
+
+/// What a list allocates that needs room for `needed` elements.
+fn over_allocated(abi: &Abi, needed: u64) -> u64 {
+    if abi.list_grows_by_fours {
+        (needed + (needed >> 3) + 6) & !3
+    } else {
+        needed + (needed >> 3) + if needed < 9 { 3 } else { 6 }
+    }
 }

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use super::abi::{Abi, InlineRule, Sharing, WeakrefHome};
-use super::layout::{Builtin, ClassLayout, Node};
+use super::builtin::Builtin;
+use super::layout::{ClassLayout, Node};
 use super::layout_error::LayoutError;
 use super::mro;
 use super::slot_names::{Room, SlotNames};
+use super::slots_value::SlotsValue;
 use super::solid::best_base;
 use super::target::Target;
 
 /// Makes a class; `slots` is `None` where the class body has no `__slots__`; `body` are the
 /// other names it defines.
-pub(crate) fn class<S: AsRef<str>>(
+pub(crate) fn class(
     name: &str,
     bases: &[&ClassLayout],
-    slots: Option<&[S]>,
+    slots: Option<SlotsValue<'_>>,
     body: &[&str],
 ) -> Result<Arc<Node>, LayoutError> {
     let bases: Vec<&Arc<Node>> = bases.iter().map(|base| &base.node).collect();
@@ -23,7 +25,10 @@ pub(crate) fn class<S: AsRef<str>>(
     let base = best_base(&bases)?;
     let wishes = wishes(name, base, &bases, slots, body)?;
     let ancestors = mro::ancestors(&bases)?;
-    Ok(Arc::new(lay_out(name, base, wishes, ancestors)))
+    let mut node = lay_out(name, base, wishes, ancestors);
+    node.declares_slots = slots.is_some();
+    node.exhausted_slots = matches!(slots, Some(SlotsValue::Iterator(_)));
+    Ok(Arc::new(node))
 }
 
 /// What the new class adds to its base.
@@ -31,6 +36,8 @@ struct Wishes {
     slots: Vec<Arc<str>>,
     dict: bool,
     weakref: bool,
+    /// `__weakref__` stands in `__slots__`.
+    lists_weakref: bool,
 }
 
 fn check_bases(bases: &[&Arc<Node>]) -> Result<(), LayoutError> {
@@ -44,23 +51,28 @@ fn check_bases(bases: &[&Arc<Node>]) -> Result<(), LayoutError> {
 }
 
 /// What `__slots__` asks for, or its absence (`type_new_slots`).
-fn wishes<S: AsRef<str>>(
+fn wishes(
     name: &str,
     base: &Node,
     bases: &[&Arc<Node>],
-    slots: Option<&[S]>,
+    slots: Option<SlotsValue<'_>>,
     body: &[&str],
 ) -> Result<Wishes, LayoutError> {
     let abi = base.abi;
     let weakref_fits = base.itemsize == 0 || (abi.slots_after_items && slots.is_some());
     let room = Room { dict: base.dictoffset == 0, weakref: base.weakrefoffset == 0 && weakref_fits };
-    let Some(listed) = slots else {
-        return Ok(Wishes { slots: Vec::new(), dict: room.dict, weakref: room.weakref });
+    let Some(written) = slots else {
+        let Room { dict, weakref } = room;
+        return Ok(Wishes { slots: Vec::new(), dict, weakref, lists_weakref: false });
     };
+    let listed = written
+        .items(abi.bytes_are_text)
+        .map_err(|kind| LayoutError::NotIterable { kind: kind.to_owned() })?;
     if !listed.is_empty() && base.itemsize != 0 && !abi.slots_after_items {
         return Err(LayoutError::NonemptySlots { base: base.name.to_string() });
     }
-    let SlotNames { named, mut dict, mut weakref } = SlotNames::read(name, listed, room, body, abi)?;
+    let SlotNames { named, mut dict, mut weakref } = SlotNames::read(name, &listed, room, body, abi)?;
+    let lists_weakref = weakref;
     if !named.is_empty() && base.itemsize != 0 && base.root != Builtin::Tuple {
         return Err(LayoutError::ArbitrarySlots { base: base.name.to_string() });
     }
@@ -69,7 +81,7 @@ fn wishes<S: AsRef<str>>(
         dict |= room.dict && other.dictoffset != 0;
         weakref |= room.weakref && other.weakrefoffset != 0;
     }
-    Ok(Wishes { slots: named, dict, weakref })
+    Ok(Wishes { slots: named, dict, weakref, lists_weakref })
 }
 
 /// Slots first, then the words for `__dict__` and `__weakref__` where the version keeps them in the
@@ -123,6 +135,9 @@ fn lay_out(name: &str, base: &Arc<Node>, wishes: Wishes, ancestors: Option<Box<[
         solid: None,
         solid_depth: 0,
         ancestors,
+        declares_slots: false,
+        exhausted_slots: false,
+        lists_weakref: wishes.lists_weakref,
     };
     super::solid::place(&mut node);
     node
@@ -139,11 +154,22 @@ pub(crate) fn builtin(builtin: Builtin, target: Target, abi: &'static Abi) -> Ar
         Builtin::Tuple => (abi.tuple, abi.word),
         Builtin::Str => (abi.string, u64::from(abi.string_has_items)),
         Builtin::Exception => (abi.exception, 0),
+        Builtin::Float => (abi.object + 8, 0),
+        Builtin::Bytes => (abi.bytes, 1),
+        Builtin::Set | Builtin::FrozenSet => (abi.set(), 0),
     };
-    let collectable = matches!(builtin, Builtin::List | Builtin::Dict | Builtin::Tuple | Builtin::Exception);
+    let collectable = matches!(
+        builtin,
+        Builtin::List
+            | Builtin::Dict
+            | Builtin::Tuple
+            | Builtin::Exception
+            | Builtin::Set
+            | Builtin::FrozenSet
+    );
     let base = (builtin != Builtin::Object).then(|| self::builtin(Builtin::Object, target, abi));
     let mut node = Node {
-        name: builtin.name().into(),
+        name: if builtin == Builtin::Bytes && abi.bytes_are_text { "str" } else { builtin.name() }.into(),
         target,
         abi,
         root: builtin,
@@ -152,7 +178,11 @@ pub(crate) fn builtin(builtin: Builtin, target: Target, abi: &'static Abi) -> Ar
         itemsize,
         // An exception keeps its dict in a C field right behind the object header.
         dictoffset: if builtin == Builtin::Exception { abi.object as i64 } else { 0 },
-        weakrefoffset: 0,
+        // A set has the list of its weak references at its end.
+        weakrefoffset: match builtin {
+            Builtin::Set | Builtin::FrozenSet => (basicsize - abi.word) as i64,
+            _ => 0,
+        },
         gc: collectable,
         managed_dict: false,
         pre_header: false,
@@ -161,6 +191,9 @@ pub(crate) fn builtin(builtin: Builtin, target: Target, abi: &'static Abi) -> Ar
         solid: None,
         solid_depth: 0,
         ancestors: None,
+        declares_slots: false,
+        exhausted_slots: false,
+        lists_weakref: false,
     };
     super::solid::place(&mut node);
     Arc::new(node)

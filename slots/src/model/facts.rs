@@ -3,7 +3,9 @@
 //! Sizes of CPython's structures are sums of words and a few fields of fixed size, so a row is computed, at
 //! compile time, from the word of its architecture and what its version has; the sums stand in [`row`].
 
-use super::abi::{Abi, Allocator, Growth, InlineRule, Rounding, SetRule, Sharing, WeakrefHome};
+use super::abi::{
+    Abi, Allocator, DataclassRule, Growth, InlineRule, ListCopy, Rounding, SetRule, Sharing, WeakrefHome,
+};
 use super::target::Arch;
 
 /// A minor version, and the builds of it that the table has.
@@ -154,15 +156,23 @@ const fn row(major: u8, minor: u8, since: u8, arch: Arch, free_threaded: bool) -
             6 => SetRule::TwoThirdsOfMask,
             _ => SetRule::ThreeFifthsOfMask,
         },
+        empty_frozenset_is_made_once: age < 10,
+        single_bytes_are_made_once: python2 || age >= 15,
         empty_dict_has_table: age == 6 || age == 7,
         empty_copy_has_table: 0 < age && age < 10,
         dict_subclass_has_table: 0 < age && age < 10,
+        parks_tables: age >= 7,
         update_clones: age >= 10,
         update_replaces_values: age >= 10 && age < 13,
         tuple: var_object + hash_in_tuple,
         list: var_object + 2 * word,
         list_items_header: if free_threaded { word } else { 0 },
         list_grows_by_fours: age >= 9,
+        list_copy: match age {
+            0..8 => ListCopy::OverAllocates,
+            8..10 => ListCopy::Exact,
+            _ => ListCopy::Even,
+        },
         longest_exact_display: if age >= 10 { 30 } else { u64::MAX },
         int_is_fixed: python2,
         int_digit: if narrow && age < 11 { 2 } else { 4 },
@@ -171,6 +181,7 @@ const fn row(major: u8, minor: u8, since: u8, arch: Arch, free_threaded: bool) -
         ascii,
         string,
         characters_have_utf8: age >= 12,
+        bytes: if python2 { string } else { var_object + word + 1 },
         string_has_items: python2,
         small_ints: (-5, if age >= 15 { 1024 } else { 256 }),
         exception: object + exception_fields * word,
@@ -198,6 +209,17 @@ const fn row(major: u8, minor: u8, since: u8, arch: Arch, free_threaded: bool) -
             7..13 => &["__module__", "__slots__"],
             _ => &["__module__", "__slots__", "__static_attributes__", "__firstlineno__"],
         },
+        removed_before_slots: if age >= 7 { &["__qualname__", "__classcell__"] } else { &[] },
+        bytes_are_text: python2,
+        dataclass: match age {
+            0..7 => DataclassRule::Missing,
+            7..10 => DataclassRule::WithoutSlots,
+            10 => DataclassRule::RepeatsInherited,
+            11..13 => DataclassRule::SkipsInherited,
+            _ => DataclassRule::SkipsWeakref,
+        },
+        names_old_class_first: python2,
+        names_class_of_unset_slot: age >= 10,
         no_dict_hint: if age >= 13 { " and no __dict__ for setting new attributes" } else { "" },
         mro_gap: if age >= 13 { ' ' } else { '\n' },
         statement_prefix: if python2 { "Error when calling the metaclass bases\n    " } else { "" },

@@ -61,14 +61,14 @@ impl Table {
     /// The table of `dict(other)`, where `other` has grown to `n` keys in a table of its own.
     pub(crate) fn copied(n: u64, keys: Keys, abi: &Abi) -> Table {
         match abi.sharing {
-            Sharing::Never => Table::smallest(keys).with_room_for(n, abi).grown_by(n, abi),
+            Sharing::Never => Table::smallest(keys).with_room_for(n, keys, abi).grown_by(n, abi),
             _ => Table::grown_to(n, keys, abi),
         }
     }
 
     /// The table of `dict(other)`, where `other` shares its keys: it is presized, not taken over.
     pub(crate) fn copied_from_shared(n: u64, abi: &Abi) -> Table {
-        Table::presized_for(0, n, abi).grown_by(n, abi)
+        Table::presized_for(0, n, Keys::Strings, abi).grown_by(n, abi)
     }
 
     /// A table for `used` keys moved over from another of 2^`log2`, of the size that growth chooses
@@ -90,12 +90,13 @@ impl Table {
 
     /// A table for `used` keys and `more` to come, presized as `dict_merge` does
     /// (`estimate_log2_keysize`, `Objects/dictobject.c`).
-    pub(crate) fn presized_for(used: u64, more: u64, abi: &Abi) -> Table {
-        Table::of_at_least(((used + more) * 3).div_ceil(2), used, Keys::Strings, abi)
+    pub(crate) fn presized_for(used: u64, more: u64, keys: Keys, abi: &Abi) -> Table {
+        Table::of_at_least(((used + more) * 3).div_ceil(2), used, keys, abi)
     }
 
-    /// What an update does to a table before it inserts `n` keys one by one (`dict_merge`).
-    pub(crate) fn with_room_for(self, n: u64, abi: &Abi) -> Table {
+    /// What an update does to a table before it inserts `n` keys one by one, some of which may be no strings
+    /// (`dict_merge`).
+    pub(crate) fn with_room_for(self, n: u64, keys: Keys, abi: &Abi) -> Table {
         if abi.growth == Growth::Quadruple {
             let taken = usable(self.log2) - self.free;
             let tight = (taken + n) * 3 >= 2 << self.log2;
@@ -108,7 +109,8 @@ impl Table {
         if usable(self.log2) >= n {
             return self;
         }
-        Table { keys: self.keys, ..Table::presized_for(self.used, n, abi) }
+        let keys = if self.keys == Keys::Any { Keys::Any } else { keys };
+        Table::presized_for(self.used, n, keys, abi)
     }
 
     fn of_at_least(size: u64, used: u64, keys: Keys, abi: &Abi) -> Table {
@@ -136,7 +138,7 @@ impl Table {
 
     /// A new key comes in that is no string.
     pub(crate) fn insert_any(&mut self, abi: &Abi) {
-        if self.keys == Keys::Strings && abi.string_entry != abi.general_entry && self.used > 0 {
+        if self.keys == Keys::Strings && abi.string_entry != abi.general_entry {
             *self = Table::resized_for(self.used, self.log2, Keys::Any, abi);
         }
         self.keys = Keys::Any;
@@ -148,14 +150,32 @@ impl Table {
         self.used -= 1;
     }
 
+    /// Whether this is what has become of `old` without a resize, which would have made room.
+    pub(crate) fn lies_where(self, old: Table) -> bool {
+        (self.log2, self.keys) == (old.log2, old.keys) && self.free <= old.free
+    }
+
+    /// Whether a dict that leaves this table leaves it to a free list, from where the next small dict gets it
+    /// (`free_keys_object`, `Objects/dictobject.c`).
+    pub(crate) fn is_parked_when_left(self, abi: &Abi) -> bool {
+        let of_right_kind = self.keys == Keys::Strings || abi.string_entry == abi.general_entry;
+        abi.parks_tables && self.log2 == SMALLEST_LOG2 && of_right_kind
+    }
+
     /// log2 of its places.
     pub(crate) fn log2(&self) -> u32 {
         self.log2
     }
 
-    /// Whether half this size would be too small for `n` keys.
-    pub(crate) fn fits_tightly(&self, n: u64) -> bool {
-        self.log2 == SMALLEST_LOG2 || usable(self.log2 - 1) < n
+    /// Whether it is full of `n` keys: none was deleted, and half this size would be too small.
+    pub(crate) fn is_full_of(self, n: u64) -> bool {
+        let dense = self.used + self.free == usable(self.log2);
+        dense && (self.log2 == SMALLEST_LOG2 || usable(self.log2 - 1) < n)
+    }
+
+    /// Whether it holds strings only.
+    pub(crate) fn keys(self) -> Keys {
+        self.keys
     }
 
     /// Bytes of the keys object: header, indices of 1, 2, 4 or 8 bytes, entries

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::abi::Abi;
+use super::builtin::Builtin;
 use super::creation;
 use super::layout_error::LayoutError;
 use super::mro::lineage;
+use super::slots_value::{SlotItem, SlotsValue};
 use super::target::{Target, TargetError};
 
 /// How the instances of a class are laid out. Cheap to clone.
@@ -31,52 +33,6 @@ use super::target::{Target, TargetError};
 #[derive(Clone, Debug)]
 pub struct ClassLayout {
     pub(crate) node: Arc<Node>,
-}
-
-/// A built-in class to derive from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Builtin {
-    /// `object`
-    Object,
-    /// `list`
-    List,
-    /// `dict`
-    Dict,
-    /// `int`
-    Int,
-    /// `tuple`
-    Tuple,
-    /// `str`
-    Str,
-    /// `Exception`
-    Exception,
-}
-
-impl Builtin {
-    /// All of them.
-    pub const ALL: [Builtin; 7] = [
-        Builtin::Object,
-        Builtin::List,
-        Builtin::Dict,
-        Builtin::Int,
-        Builtin::Tuple,
-        Builtin::Str,
-        Builtin::Exception,
-    ];
-
-    /// Its name in Python.
-    pub fn name(self) -> &'static str {
-        match self {
-            Builtin::Object => "object",
-            Builtin::List => "list",
-            Builtin::Dict => "dict",
-            Builtin::Int => "int",
-            Builtin::Tuple => "tuple",
-            Builtin::Str => "str",
-            Builtin::Exception => "Exception",
-        }
-    }
 }
 
 /// A class: its numbers and its place among its ancestors.
@@ -107,6 +63,12 @@ pub(crate) struct Node {
     pub(crate) solid_depth: u64,
     /// The ancestors in method resolution order; `None` if they are the base and its ancestors.
     pub(crate) ancestors: Option<Box<[Arc<Node>]>>,
+    /// Its body has `__slots__`.
+    pub(crate) declares_slots: bool,
+    /// They were an iterator, which is exhausted.
+    pub(crate) exhausted_slots: bool,
+    /// `__weakref__` is among them.
+    pub(crate) lists_weakref: bool,
 }
 
 impl ClassLayout {
@@ -135,29 +97,43 @@ impl ClassLayout {
     /// What CPython raises, or [`LayoutError::Unsupported`] for what is not modelled: a class without
     /// bases (name `object`), bases of different targets.
     pub fn new(name: &str, bases: &[&ClassLayout]) -> Result<ClassLayout, LayoutError> {
-        creation::class::<&str>(name, bases, None, &[]).map(|node| ClassLayout { node })
+        creation::class(name, bases, None, &[]).map(|node| ClassLayout { node })
     }
 
     /// A class with `__slots__`, among which `__dict__` and `__weakref__` have their usual meaning.
     ///
     /// # Errors
-    /// As [`ClassLayout::new`]; slot names beyond ASCII are not modelled.
+    /// As [`ClassLayout::new`].
     pub fn with_slots<S: AsRef<str>>(
         name: &str,
         bases: &[&ClassLayout],
         slots: &[S],
     ) -> Result<ClassLayout, LayoutError> {
-        creation::class(name, bases, Some(slots), &[]).map(|node| ClassLayout { node })
+        ClassLayout::with_slots_and_body(name, bases, slots, &[])
     }
 
     /// A class with `__slots__` whose body defines other names, too: a slot of such a name is an error.
     ///
     /// # Errors
-    /// As [`ClassLayout::with_slots`].
+    /// As [`ClassLayout::new`].
     pub fn with_slots_and_body<S: AsRef<str>>(
         name: &str,
         bases: &[&ClassLayout],
         slots: &[S],
+        body: &[&str],
+    ) -> Result<ClassLayout, LayoutError> {
+        let slots: Vec<SlotItem<'_>> = slots.iter().map(|name| SlotItem::Name(name.as_ref())).collect();
+        ClassLayout::with_slots_value(name, bases, SlotsValue::Items(&slots), body)
+    }
+
+    /// A class whose body sets `__slots__` to any value, and defines these other names.
+    ///
+    /// # Errors
+    /// As [`ClassLayout::new`].
+    pub fn with_slots_value(
+        name: &str,
+        bases: &[&ClassLayout],
+        slots: SlotsValue<'_>,
         body: &[&str],
     ) -> Result<ClassLayout, LayoutError> {
         creation::class(name, bases, Some(slots), body).map(|node| ClassLayout { node })
@@ -213,6 +189,12 @@ impl ClassLayout {
         self.node.weakrefoffset != 0
     }
 
+    /// Its own slots in the order of their offsets: (mangled) names and offsets in bytes. A name that is listed
+    /// twice stands here twice.
+    pub fn own_slots(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.node.slots.iter().map(|(name, offset)| (&**name, *offset))
+    }
+
     /// The offset in bytes of the slot that `obj.NAME` refers to, inherited ones included.
     ///
     /// Where a name is listed twice the first slot serves it and the second is wasted; where a base has
@@ -228,6 +210,11 @@ impl Node {
         self.slots.get(first).filter(|(slot, _)| **slot == *name).map(|&(_, offset)| offset)
     }
 
+    /// Whether this name stands in its `__slots__` as it is.
+    pub(crate) fn lists(&self, name: &str) -> bool {
+        self.own_slot(name).is_some()
+    }
+
     /// Whether the two are the same class. Built-in classes have no identity but their name.
     pub(crate) fn is(&self, other: &Node) -> bool {
         core::ptr::eq(self, other) || (!self.heap && !other.heap && self.root == other.root)
@@ -236,20 +223,44 @@ impl Node {
     /// Whether an object of this class may become one of the other (`compatible_for_assignment`,
     /// `Objects/typeobject.c`).
     pub(crate) fn lays_out_like(&self, other: &Node) -> bool {
-        let numbers = |it: &Node| {
-            (it.basicsize, it.itemsize, it.dictoffset, it.weakrefoffset, it.heap, it.managed_dict, it.root)
-        };
-        let layers = |it: &Node| -> Vec<Vec<Arc<str>>> {
-            let mut layers = Vec::new();
-            let mut next = Some(it);
-            while let Some(class) = next {
-                layers.push(class.slots.iter().map(|(name, _)| name.clone()).collect());
-                next = class.base.as_deref();
+        if !self.heap || !other.heap || self.gc != other.gc {
+            return self.is(other);
+        }
+        let (one, another) = (self.first_of_this_layout(), other.first_of_this_layout());
+        one.is(another)
+            || match (&one.base, &another.base) {
+                (Some(base), Some(same)) => base.is(same) && one.adds_what(another, base),
+                _ => false,
             }
-            layers.retain(|names: &Vec<Arc<str>>| !names.is_empty());
-            layers
-        };
-        self.is(other) || (self.heap && numbers(self) == numbers(other) && layers(self) == layers(other))
+    }
+
+    /// The highest ancestor of which instances look the same (`compatible_with_tp_base`).
+    fn first_of_this_layout(&self) -> &Node {
+        let numbers = |it: &Node| (it.basicsize, it.itemsize, it.dictoffset, it.weakrefoffset, it.gc);
+        let mut first = self;
+        while let Some(base) = first.base.as_deref().filter(|base| numbers(base) == numbers(first)) {
+            first = base;
+        }
+        first
+    }
+
+    /// Whether the two add the same slots to their base, and nothing else than words for `__dict__` and
+    /// `__weakref__` before them (`same_slots_added`).
+    fn adds_what(&self, other: &Node, base: &Node) -> bool {
+        let mut size = base.basicsize;
+        for offsets in [(self.dictoffset, other.dictoffset), (self.weakrefoffset, other.weakrefoffset)] {
+            if offsets == (size as i64, size as i64) {
+                size += self.abi.word;
+            }
+        }
+        let names = |it: &Node| -> Vec<Arc<str>> { it.slots.iter().map(|(name, _)| name.clone()).collect() };
+        if self.declares_slots && other.declares_slots {
+            if names(self) != names(other) {
+                return false;
+            }
+            size += self.slots.len() as u64 * self.abi.word;
+        }
+        self.heap && other.heap && (size, size) == (self.basicsize, other.basicsize)
     }
 
     /// Bytes in front of the object: pre-header and GC header.

@@ -8,9 +8,12 @@
 //!           Footprint requests, pymalloc blocks, libc chunks, sys.getsizeof
 //! ```
 //!
+//! Without the GIL only 3.13 is known: every other free-threaded build is [`TargetError::NotModelled`], which names
+//! the known ones.
+//!
 //! The rules are those of CPython's sources, named where they stand; every number is compared with
 //! interpreters that were measured (`tests/data/README.md`). [`container`] has tuples, lists and dicts for
-//! comparison, [`value`] the numbers and texts that attributes refer to; [`advise`] says what another layout
+//! comparison, [`value`] and [`standard`] what attributes refer to; [`advise`] says what another layout
 //! of a class would save.
 //!
 //! ```
@@ -28,30 +31,42 @@
 
 mod abi;
 mod advise;
+mod attributes;
 mod blocks;
+mod builtin;
 mod class;
 pub mod container;
 mod creation;
+mod dataclass;
 mod facts;
 mod footprint;
 mod instance;
+mod instance_error;
 mod keys;
 mod layout;
 mod layout_error;
 mod mro;
+mod object_size;
 mod population;
 mod shared_keys;
 mod slot_names;
+mod slots_value;
 mod solid;
+pub mod standard;
 mod target;
 pub mod value;
 
 pub use advise::{Advice, ClassSpec, Cliff, Remedy, RemedyKind, advise};
+pub use blocks::Pymalloc;
+pub use builtin::Builtin;
 pub use class::Class;
+pub use dataclass::Dataclass;
 pub use footprint::Footprint;
-pub use instance::{Instance, InstanceError};
+pub use instance::Instance;
+pub use instance_error::InstanceError;
 pub use keys::Keys;
-pub use layout::{Builtin, ClassLayout};
+pub use layout::ClassLayout;
 pub use layout_error::LayoutError;
 pub use population::Population;
+pub use slots_value::{SlotItem, SlotsValue};
 pub use target::{Arch, Build, PyVersion, Target, TargetError};

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::layout::{Builtin, Node};
+use super::builtin::Builtin;
+use super::layout::Node;
 use super::layout_error::LayoutError;
 
 /// A class and its ancestors in method resolution order.

@@ -1,9 +1,9 @@
 //! Many instances of a class together: blocks, pools and arenas.
 
-use super::abi::Allocator;
+use super::blocks::Pymalloc;
 use super::class::Class;
 use super::footprint::Footprint;
-use super::instance::InstanceError;
+use super::instance_error::InstanceError;
 
 /// Instances after which those that get the same attributes cost the same.
 const EARLY: u64 = 40;
@@ -35,7 +35,9 @@ impl Class {
     /// As [`Instance::set`](super::Instance::set).
     pub fn population<S: AsRef<str>>(&self, names: &[S], count: u64) -> Result<Population, InstanceError> {
         let mut alive = Vec::new();
-        for _ in 0..count.min(EARLY) {
+        // Those that share no names are alike from the first.
+        let early = count.min(if self.shared_keys().is_some() { EARLY } else { 1 });
+        for _ in 0..early {
             let mut instance = self.instance();
             names.iter().try_for_each(|name| instance.set(name.as_ref()))?;
             alive.push(instance);
@@ -43,14 +45,14 @@ impl Class {
         let mut costs: Vec<(Footprint, u64)> =
             alive.iter().map(|instance| (instance.footprint(), 1)).collect();
         if let Some((_, times)) = costs.last_mut() {
-            *times += count - count.min(EARLY);
+            *times += count - early;
         }
-        Ok(Population::of(&costs, count, self.layout().node.abi.allocator))
+        Ok(Population::of(&costs, count, self.layout().node.abi.allocator.pymalloc()))
     }
 }
 
 impl Population {
-    fn of(costs: &[(Footprint, u64)], count: u64, allocator: Allocator) -> Population {
+    fn of(costs: &[(Footprint, u64)], count: u64, pymalloc: Option<Pymalloc>) -> Population {
         let sum = |of: fn(&Footprint) -> u64| {
             let each = costs.iter().map(|(cost, times)| of(cost).saturating_mul(*times));
             each.fold(0, u64::saturating_add)
@@ -62,20 +64,17 @@ impl Population {
                 *all = all.saturating_add(n.saturating_mul(*times));
             }
         }
-        let full = |(&size, &n): (&u64, &u64)| Some(n.div_ceil(allocator.blocks_per_pool(size)?));
-        let pools: Option<u64> = blocks.iter().map(full).sum();
-        let pools = if let Allocator::Pymalloc { .. } = allocator { pools } else { None };
-        let sizes = match allocator {
-            Allocator::Pymalloc { pool, arena, .. } => Some((pool, arena / pool)),
-            Allocator::Mimalloc => None,
-        };
+        let pools = pymalloc.map(|pymalloc| {
+            let full = |(&size, &n): (&u64, &u64)| n.div_ceil(pymalloc.blocks_per_pool(size));
+            blocks.iter().map(full).fold(0, u64::saturating_add)
+        });
         Population {
             count,
             requested_bytes: sum(Footprint::requested_bytes),
             heap_bytes: sum(Footprint::heap_bytes),
             pools,
-            pool_bytes: pools.zip(sizes).map(|(pools, (pool, _))| pools.saturating_mul(pool)),
-            arenas: pools.zip(sizes).map(|(pools, (_, in_arena))| pools.div_ceil(in_arena)),
+            pool_bytes: pools.zip(pymalloc).map(|(pools, it)| pools.saturating_mul(it.pool_bytes)),
+            arenas: pools.zip(pymalloc).map(|(pools, it)| pools.div_ceil(it.arena_bytes / it.pool_bytes)),
             libc_bytes: sum(Footprint::libc_bytes),
         }
     }

@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn unknown_targets_name_what_is_known() {
-        for label in ["2.6", "3.5", "3.16", "3.12t", "3.6-i386", "3.13t-wasm32"] {
+        for label in ["2.6", "3.5", "3.16", "3.12t", "3.14t", "3.15t", "3.6-i386", "3.13t-wasm32"] {
             let target = label.parse().unwrap();
             let error = Abi::of(target).map(|_| ()).unwrap_err();
             assert_eq!(error, TargetError::NotModelled { asked: target });

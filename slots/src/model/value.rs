@@ -93,9 +93,9 @@ pub fn float(target: impl Into<Target>) -> Result<Footprint, TargetError> {
 /// If the target is not modelled.
 pub fn bytes(target: impl Into<Target>, n: u32) -> Result<Footprint, TargetError> {
     let abi = Abi::of(target.into())?;
-    let head = if abi.string_has_items { abi.string } else { abi.var_object + abi.word + 1 };
-    let bytes = head + u64::from(n);
-    let requests = if n == 0 { Vec::new() } else { vec![bytes] };
+    let bytes = abi.bytes + u64::from(n);
+    let made_once = n == 0 || (n == 1 && abi.single_bytes_are_made_once);
+    let requests = if made_once { Vec::new() } else { vec![bytes] };
     Ok(Footprint::new(requests, bytes, None, abi))
 }
 
@@ -106,10 +106,13 @@ pub fn bytes(target: impl Into<Target>, n: u32) -> Result<Footprint, TargetError
 pub fn text(target: impl Into<Target>, kind: Text, n: u32) -> Result<Footprint, TargetError> {
     let abi = Abi::of(target.into())?;
     let n = u64::from(n);
+    let single = n == 1 && matches!(kind, Text::Ascii | Text::Latin1);
+    let made_once = n == 0 || single;
     if abi.string_has_items {
         // `PyUnicodeObject`: length, characters, hash, encoded form.
         let (object, characters) = (abi.object + 4 * abi.word, 4 * (n + 1));
-        return Ok(Footprint::new(vec![object, characters], object + characters, None, abi));
+        let requests = if made_once { Vec::new() } else { vec![object, characters] };
+        return Ok(Footprint::new(requests, object + characters, None, abi));
     }
     let compact = abi.string - abi.word;
     let mut bytes = match kind {
@@ -119,11 +122,10 @@ pub fn text(target: impl Into<Target>, kind: Text, n: u32) -> Result<Footprint, 
         Text::Ucs2 => compact + 2 * (n + 1),
         Text::Ucs4 => compact + 4 * (n + 1),
     };
-    let single = n == 1 && matches!(kind, Text::Ascii | Text::Latin1);
     if single && kind == Text::Latin1 && abi.characters_have_utf8 {
         bytes += 3;
     }
-    let requests = if n == 0 || single { Vec::new() } else { vec![bytes] };
+    let requests = if made_once { Vec::new() } else { vec![bytes] };
     Ok(Footprint::new(requests, bytes, None, abi))
 }
 

@@ -6,7 +6,7 @@ use cpymem_slots::model::{Footprint, Target};
 use serde_json::Value;
 
 use super::kinds::{self, Kind};
-use super::{Verdict, number, sizes, text};
+use super::{Verdict, counts, number, sizes, text};
 
 /// Objects made before the one that is looked at.
 const WARM: usize = 60;
@@ -114,12 +114,4 @@ fn average(counts: impl Iterator<Item = (u64, u64)>, n: f64) -> Counts {
 fn same(a: &Counts, b: &Counts) -> bool {
     let close = |(x, y): ((&u64, &f64), (&u64, &f64))| x.0 == y.0 && (x.1 - y.1).abs() < 1e-9;
     a.len() == b.len() && a.iter().zip(b).all(close)
-}
-
-/// `{"size": count}`
-fn counts(row: &Value, key: &str) -> Result<Counts, String> {
-    let table = row.get(key).and_then(Value::as_object).ok_or_else(|| format!("key {key}: no object"))?;
-    let entry = |(size, count): (&String, &Value)| Some((size.parse().ok()?, count.as_f64()?));
-    let counts: Option<Counts> = table.iter().map(entry).collect();
-    counts.ok_or_else(|| format!("key {key}: not sizes and counts"))
 }

@@ -82,7 +82,8 @@ fn check_version(row: &Value, index: u32, case: &[Statement], version: &str) -> 
     Ok(Verdict::Mismatch(format!("case {index} on {target}: {}", wrong.join("; "))))
 }
 
-fn builtins(target: Target) -> Option<HashMap<String, ClassLayout>> {
+/// The built-in classes by their names; `None` if the target is not known.
+pub(super) fn builtins(target: Target) -> Option<HashMap<String, ClassLayout>> {
     let layout = |builtin: Builtin| ClassLayout::builtin(builtin, target).ok();
     Builtin::ALL.into_iter().map(|it| Some((it.name().to_owned(), layout(it)?))).collect()
 }

@@ -1,11 +1,16 @@
 //! Tables of measured rows, and what the model says to each row.
 
+mod classes;
 mod golden;
 mod hierarchy;
 mod kinds;
+mod lives;
+mod operations;
 mod sequence;
 mod shuffle;
+mod sizes;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
@@ -63,7 +68,8 @@ impl fmt::Display for Totals {
     }
 }
 
-/// Checks a table.
+/// Checks a table. Kinds of rows are told apart by their keys: `c` hierarchies, `seq` sequences, `k` golden
+/// rows, `what` sizes, `case` operations, `classes` fresh classes, `ev` lives.
 ///
 /// # Errors
 /// If a file cannot be read, has no rows, or a line is none; the message names file and line.
@@ -71,9 +77,14 @@ pub(crate) fn check_file(path: &Path, cases: Option<&Path>) -> Result<Report, St
     let at = |line: usize, what: String| format!("{}: line {line}: {what}", path.display());
     let text = read(path)?;
     let mut classes = None;
+    let mut operations: Vec<(usize, Value)> = Vec::new();
     let mut report = Report::default();
     for (number, line) in (1..).zip(text.lines()) {
         let row: Value = serde_json::from_str(line).map_err(|error| at(number, error.to_string()))?;
+        if row.get("case").is_some() {
+            operations.push((number, row));
+            continue;
+        }
         let verdicts = if row.get("c").is_some() {
             if classes.is_none() {
                 let beside = path.with_file_name("hier_cases.json");
@@ -87,20 +98,42 @@ pub(crate) fn check_file(path: &Path, cases: Option<&Path>) -> Result<Report, St
             report.count(number, verdict);
         }
     }
+    check_operations(&operations, &mut report).map_err(|(line, what)| at(line, what))?;
     if report.totals.rows == 0 {
         return Err(format!("{}: no rows", path.display()));
     }
     Ok(report)
 }
 
-/// Checks a row of a golden or sequence table; they are told apart by their keys.
+/// What one operation does to a class stays done for the next, so the rows of a version are checked together.
+fn check_operations(rows: &[(usize, Value)], report: &mut Report) -> Result<(), (usize, String)> {
+    let mut by_version: BTreeMap<&str, Vec<(usize, &Value)>> = BTreeMap::new();
+    for (line, row) in rows {
+        let version = self::text(row, "v").map_err(|what| (*line, what))?;
+        by_version.entry(version).or_default().push((*line, row));
+    }
+    for (version, rows) in by_version {
+        let only: Vec<&Value> = rows.iter().map(|&(_, row)| row).collect();
+        let verdicts = operations::check(version, &only).map_err(|what| (rows[0].0, what))?;
+        rows.iter().zip(verdicts).for_each(|(&(line, _), verdict)| report.count(line, verdict));
+    }
+    Ok(())
+}
+
+/// Checks a row of a table whose rows stand for themselves.
 pub(crate) fn check_row(row: &Value) -> Result<Vec<Verdict>, String> {
     if row.get("seq").is_some() {
         Ok(vec![sequence::check(row)?])
+    } else if row.get("classes").is_some() {
+        Ok(vec![classes::check(row)?])
+    } else if row.get("ev").is_some() {
+        Ok(vec![lives::check(row)?])
     } else if row.get("k").is_some() {
         Ok(vec![golden::check(row)?])
+    } else if row.get("what").is_some() {
+        Ok(vec![sizes::check(row)?])
     } else {
-        Err("no row of a known table: none of the keys c, seq and k".to_owned())
+        Err("no row of a known table: none of the keys c, seq, classes, ev, k, what and case".to_owned())
     }
 }
 
@@ -153,4 +186,12 @@ fn sizes(row: &Value) -> Result<(u64, Option<u64>), String> {
         }
         _ => Err("key gs: not [bytes, bytes or null]".to_owned()),
     }
+}
+
+/// `{"size": count}`
+fn counts(row: &Value, key: &str) -> Result<BTreeMap<u64, f64>, String> {
+    let table = row.get(key).and_then(Value::as_object).ok_or_else(|| format!("key {key}: no object"))?;
+    let entry = |(size, count): (&String, &Value)| Some((size.parse().ok()?, count.as_f64()?));
+    let counts: Option<BTreeMap<u64, f64>> = table.iter().map(entry).collect();
+    counts.ok_or_else(|| format!("key {key}: not sizes and counts"))
 }

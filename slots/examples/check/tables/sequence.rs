@@ -1,38 +1,40 @@
 //! Rows of the sequence table: what instances 1 to 45 of a fresh class cost, one by one.
 
-use cpymem_slots::model::{Class, Target};
+use cpymem_slots::model::{Instance, Keys, Target, container};
 use serde_json::Value;
 
 use super::kinds::Kind;
 use super::{Verdict, number, text};
 
-/// Whether CPython's free lists disturb what early instances request, of which the model knows nothing.
-///
-/// A dict's own table of 8 places is parked there when the dict outgrows it: a dict without shared keys does so
-/// at its sixth name, one that loses them in the midst of 30 may. The dict of `**kw` comes from there. Up to 3.10
-/// instances that are filled in turns, in other orders, or lose an attribute have no shared keys.
-fn uses_free_lists(kind: &str, n: u32, target: Target, class: &Class) -> bool {
-    let shared = class.layout().has_dict() && class.layout().shares_keys();
-    let in_order = (target.version.major, target.version.minor) < (3, 11);
-    let loses = in_order && ["dict_del", "dict_inter", "dict_shuf"].contains(&kind);
-    let unshared = class.layout().has_dict() && (!shared || loses);
-    kind == "dict_kw" || (kind == "dict_shuf" && n >= 30) || (unshared && n >= 6)
+/// Bytes that the call of the class requests and leaves to CPython's free lists, which each instance finds empty
+/// in this measurement: a call with `**names` fills a dict first (`DICT_MERGE`, from 3.9 on; 3.11 and 3.12 make a
+/// second one), whose table is parked, too, if it has the smallest size and the instance has not parked one.
+fn parked_by_call(kind: &str, n: u32, target: Target, instance: &Instance<'_>) -> Option<u64> {
+    let version = (target.version.major, target.version.minor);
+    if kind != "dict_kw" || version < (3, 9) {
+        return Some(0);
+    }
+    let bytes = |n| Some(container::dict(target, n, Keys::Strings).ok()?.requested_bytes());
+    let (object, with_table) = (bytes(0)?, bytes(1)?);
+    let objects = if version == (3, 11) || version == (3, 12) { 2 * object } else { object };
+    let table = (1..=5).contains(&n) && instance.parked_bytes() == 0;
+    Some(objects + if table { with_table - object } else { 0 })
 }
 
 /// Compares the requested bytes of each instance but the first, which also pays for what the class makes
-/// once.
+/// once. What an instance leaves to a free list counts, too.
 pub(super) fn check(row: &Value) -> Result<Verdict, String> {
     let (kind, n) = (text(row, "k")?, number(row, "N")?);
     let measured = instances(row)?;
     let Ok(target) = text(row, "v")?.parse::<Target>() else { return Ok(Verdict::Unknown) };
     let Some(Kind { class, live }) = Kind::new(kind, n, target) else { return Ok(Verdict::Unknown) };
-    if uses_free_lists(kind, n, target, &class) {
-        return Ok(Verdict::Unknown);
-    }
-
     // All stay alive, as in the measurement.
     let alive: Vec<_> = measured.iter().map(|_| live(&class)).collect();
-    let bytes = alive.iter().map(|instance| instance.footprint().requested_bytes() as i64);
+    let Some(by_call) = alive.last().and_then(|it| parked_by_call(kind, n, target, it)) else {
+        return Err("key seq: no instances".to_owned());
+    };
+    let all = |it: &Instance<'_>| it.footprint().requested_bytes() + it.parked_bytes() + by_call;
+    let bytes = alive.iter().map(|instance| all(instance) as i64);
     let wrong: Vec<String> = (1..)
         .zip(measured.iter().zip(bytes))
         .skip(1)
