@@ -1,6 +1,6 @@
 //! The equations of the docs, asserted; and random operations against a slow, obvious oracle.
 
-use crate::arena::Arenas;
+use crate::arenas::Arenas;
 use crate::block::Link;
 use crate::pool_meta::{PoolList, PoolPtr};
 use crate::protocol::budget::Budget;

@@ -9,10 +9,9 @@ use core::cell::Cell;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU32;
 
-use crate::arena::Arenas;
+use crate::arenas::Arenas;
 use crate::block::{Block, FreeList};
-use crate::inbox::{Bundle, Chain, Outbox};
-use crate::pin_map::ArenaFill;
+use crate::inbox::{Chain, Outbox};
 use crate::pool_meta::{PoolList, PoolPtr, RUN};
 use crate::protocol::budget::Budget;
 use crate::protocol::request::Request;
@@ -20,7 +19,9 @@ use crate::relaxed::Relaxed;
 use crate::route::{LINK, Route, SHIFT, UNIT};
 use crate::size_class::{CLASSES, SizeClass};
 use crate::source::{ArenaSource, Os};
-use crate::stats::Stats;
+
+mod pools;
+mod report;
 
 /// The word of a pool that counts its charged units.
 const CHARGED: usize = 0;
@@ -68,7 +69,7 @@ impl Neighbours {
 /// larger ones a mapping of their own. Dropping the heap frees everything that it holds, whether or not the blocks were freed
 /// one by one; no destructor of a value runs.
 ///
-/// The heap is [`Send`] and not `Sync`. `&Heap` is an [`Allocator`], so that collections can live on it:
+/// The heap is [`Send`] and not `Sync`. `&Heap` is an `Allocator`, so that collections can live on it:
 ///
 /// ```
 /// use allocator_api2::vec::Vec;
@@ -101,7 +102,7 @@ impl Neighbours {
 /// # Invariants
 /// 1. The blocks of `bins[c]` are free blocks of its current pool, which counts them as lent.
 /// 2. `partial[c]` lists exactly the pools of class `c` that are partial: see `crate::lending`.
-/// 3. Word [`TAG`] of a pool is the tag of its heap; runs have it in their arena.
+/// 3. Word `TAG` of a pool is the tag of its heap; runs have it in their arena.
 #[derive(Debug)]
 pub struct Heap<S: ArenaSource = Os> {
     bins: [Bin; CLASSES],
@@ -130,7 +131,7 @@ impl Heap {
     /// pass the limit first purges the heap and, if that is not enough, returns `None`.
     ///
     /// Memory is charged by pool (16 KiB) and large block, when it is first touched and not when it is
-    /// mapped; see [`Stats::held_bytes`].
+    /// mapped; see [`Stats::held_bytes`](crate::Stats::held_bytes).
     pub const fn with_limit(bytes: usize) -> Heap {
         Heap::new_in(Os, bytes)
     }
@@ -334,19 +335,6 @@ impl<S: ArenaSource> Heap<S> {
         (self.neighbours.slow_free)(self.tag);
     }
 
-    /// A pool has become empty, or a full one has free blocks.
-    fn settle(&self, pool: PoolPtr) {
-        let class = SizeClass::from_index(pool.class.get() as usize);
-        let partial = &self.partial[class.index()];
-        if pool.wake_up() {
-            partial.push_front(pool);
-        }
-        // One empty pool a class stays, so that a class that goes up and down by a block costs no arena work.
-        if pool.is_empty() && !partial.is_only(pool) {
-            self.retire(class, pool);
-        }
-    }
-
     /// Changes the size of a block, keeping the content up to the smaller of both sizes. The block stays in
     /// place if the new size takes the same class, the same number of units, or fits the same mapping. `None`
     /// leaves the old block as it was.
@@ -407,134 +395,9 @@ impl<S: ArenaSource> Heap<S> {
         Some(self.arenas.resize_run(&self.budget, pool, new_size)?.block_at(0, SHIFT))
     }
 
-    /// Bytes and counts of the heap now, found by walking its pools: no counter is kept on the fast path.
-    /// Costs about 2 ns a pool.
-    pub fn stats(&self) -> Stats {
-        let mut stats = Stats::empty();
-        for (class, bin) in self.bins.iter().enumerate() {
-            stats.add_cached(class, bin.list.count(LINK));
-        }
-        self.add_pools(&mut stats);
-        stats
-    }
-
-    /// Adds what a heap holds that another thread may own.
-    pub(crate) fn add_from_outside(&self, stats: &mut Stats) {
-        for (class, bin) in self.bins.iter().enumerate() {
-            stats.add_perhaps_cached(class, bin.filled.get() as usize);
-        }
-        self.add_pools(stats);
-    }
-
-    fn add_pools(&self, stats: &mut Stats) {
-        let _arenas_stay = self.arenas.lock();
-        for arena in self.arenas.iter() {
-            if arena.is_run() {
-                let pool = Arenas::<S, SHIFT>::pools_of(arena).next();
-                stats.add_mapping(pool.map_or(0, |pool| pool.block_size.get()), arena.run_bytes());
-                continue;
-            }
-            stats.add_arena(Arenas::<S, SHIFT>::dirty_units(arena));
-            for pool in Arenas::<S, SHIFT>::pools_of(arena) {
-                match pool.class.get() {
-                    RUN => stats.add_run(pool.block_size.get()),
-                    class => stats.add_pool(class as usize, pool.lent()),
-                }
-            }
-        }
-        stats.add_arenas(self.arenas.highwater(), self.arenas.mapped_in_all());
-        stats.add_held(self.budget.held_bytes(), self.budget.peak_held_bytes());
-    }
-
-    /// Every arena of pools, by address, with the fill of its pools: which blocks keep what memory from going
-    /// back. Each is copied when the iterator reaches it; items are about 4 KiB.
-    pub fn arenas(&self) -> impl Iterator<Item = ArenaFill> {
-        let mut last = 0;
-        core::iter::from_fn(move || {
-            let _arenas_stay = self.arenas.lock();
-            let mut rest = self.arenas.iter().filter(|arena| !arena.is_run());
-            let arena = rest.find(|arena| arena.start().addr().get() > last)?;
-            last = arena.start().addr().get();
-            Some(ArenaFill::of::<S>(arena))
-        })
-    }
-
-    /// Bytes that the heap holds, as [`Stats::held_bytes`], without a walk.
-    pub fn held_bytes(&self) -> usize {
-        self.budget.held_bytes()
-    }
-
-    /// Most bytes that the heap ever held, as [`Stats::peak_held_bytes`], without a walk.
-    pub fn peak_held_bytes(&self) -> usize {
-        self.budget.peak_held_bytes()
-    }
-
-    /// Empties the bins and returns every free pool and arena to the source. Returns the bytes that went
-    /// back. What remains is what pools with live blocks need.
-    pub fn purge(&self) -> usize {
-        let before = self.budget.held_bytes();
-        self.retire_all();
-        self.arenas.purge(&self.budget);
-        before.saturating_sub(self.budget.held_bytes())
-    }
-
-    /// Empties the bins and returns every free pool to its arena.
-    fn retire_all(&self) {
-        for class in (0..CLASSES).map(SizeClass::from_index) {
-            self.empty_bin(class);
-            for pool in self.partial[class.index()].iter().filter(|pool| pool.is_empty()) {
-                self.retire(class, pool);
-            }
-        }
-    }
-
-    /// Gives the blocks of a bin back to the current pool, which is not the current one any more.
-    fn empty_bin(&self, class: SizeClass) {
-        let bin = &self.bins[class.index()];
-        let Some(pool) = bin.pool.take() else { return };
-        while let Some(block) = bin.list.pop(LINK) {
-            pool.take_back(block);
-        }
-        bin.filled.set(0);
-        self.set_aside(class, pool);
-    }
-
-    /// Puts the pool that was the current one where it belongs.
-    fn set_aside(&self, class: SizeClass, pool: PoolPtr) {
-        if pool.end_current() {
-            self.partial[class.index()].push_front(pool);
-        }
-    }
-
-    /// Returns every free unit and arena to the source, as any thread may if the arenas have a lock.
-    pub(crate) fn purge_arenas(&self) -> usize {
-        self.arenas.purge(&self.budget)
-    }
-
-    /// The lock of the arenas, for the handlers of a `fork`.
-    pub(crate) fn arenas_lock(&self) -> &crate::protocol::lock::RawLock {
-        self.arenas.raw_lock()
-    }
-
     /// True if `ptr` lies in memory of this heap. Walks its arenas: for checks, not for routing.
     pub fn owns(&self, ptr: *const u8) -> bool {
         self.arenas.iter().any(|arena| arena.contains(ptr))
-    }
-
-    /// Asserts the invariants and every equation that the docs of the parts state.
-    #[cfg(test)]
-    pub(crate) fn check(&self) {
-        for class in (0..CLASSES).map(SizeClass::from_index) {
-            let bin = &self.bins[class.index()];
-            assert!(bin.list.count(LINK) <= bin.filled.get() as usize);
-            assert!(bin.pool.get().is_some() || bin.list.is_empty());
-            crate::check::partial(&self.partial[class.index()], class);
-        }
-        crate::check::arenas(&self.arenas, &self.budget, LINK, |pool| match pool.class.get() {
-            RUN => pool.live.get() as usize,
-            _ => pool.lent(),
-        });
-        crate::check::stats(&self.stats());
     }
 
     #[cold]
@@ -575,137 +438,5 @@ impl<S: ArenaSource> Heap<S> {
         } else {
             self.arenas.return_units(&self.budget, pool, pool.block_size.get() / UNIT);
         }
-    }
-
-    /// Fills an empty bin from a pool and hands out the first block.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn refill(&self, class: SizeClass) -> Option<NonNull<u8>> {
-        let (blocks, count) = self.lend(class).or_else(|| {
-            self.purge();
-            self.lend(class)
-        })?;
-        let first = blocks.pop(LINK)?;
-        let bin = &self.bins[class.index()];
-        bin.list.replace(blocks);
-        bin.filled.set(count - 1);
-        Some(first.into_ptr())
-    }
-
-    /// Blocks for an empty bin: what came back to the current pool, virgin blocks of it, or the same of another
-    /// pool, which is the current one then. `None` if nothing can be had within the limit.
-    fn lend(&self, class: SizeClass) -> Option<(FreeList, u32)> {
-        let bin = &self.bins[class.index()];
-        loop {
-            let pool = match bin.pool.get() {
-                Some(pool) => pool,
-                None => self.next_current(class)?,
-            };
-            if let Some(lent) = pool.lend_free() {
-                return Some(lent);
-            }
-            if let Some(reach) = pool.reach() {
-                self.touch(pool, reach)?;
-                return Some(pool.lend_virgin());
-            }
-            bin.pool.set(None);
-            self.set_aside(class, pool);
-        }
-    }
-
-    /// A partial pool or a new one, as the current one of its class.
-    fn next_current(&self, class: SizeClass) -> Option<PoolPtr> {
-        let pool = match self.partial[class.index()].pop_front() {
-            Some(pool) => {
-                pool.make_current();
-                pool
-            }
-            None => self.new_pool(class)?,
-        };
-        self.bins[class.index()].pool.set(Some(pool));
-        Some(pool)
-    }
-
-    /// Charges the units that the first `reach` bytes of a pool take, as they are about to be touched.
-    fn touch(&self, pool: PoolPtr, reach: usize) -> Option<()> {
-        let (charged, needed) = (pool.user[CHARGED].get(), reach.div_ceil(UNIT));
-        if needed > charged {
-            self.arenas.touch_units(&self.budget, pool, charged, needed - charged)?;
-            pool.user[CHARGED].set(needed);
-        }
-        Some(())
-    }
-
-    /// An empty pool of which nothing is charged yet.
-    fn new_pool(&self, class: SizeClass) -> Option<PoolPtr> {
-        let units = class.units();
-        let (pool, _) = self.arenas.take_units(&self.budget, self.tag, units, 0)?;
-        pool.format(class.index() as u8, units, class.size(), 0, units * UNIT / class.size());
-        pool.user[TAG].set(self.tag);
-        pool.start();
-        Some(pool)
-    }
-
-    /// The tag of the heap that a block belongs to, and its pool.
-    ///
-    /// # Safety
-    /// `ptr` is a block of a pool or a run of some heap.
-    pub(crate) unsafe fn home_of(ptr: NonNull<u8>) -> (usize, PoolPtr) {
-        // SAFETY: the caller's promise.
-        let pool = unsafe { PoolPtr::of_block(ptr, SHIFT) };
-        (pool.arena().tag.get(), pool)
-    }
-
-    /// Takes back what others have freed of this heap: bundles, each by its last block.
-    pub(crate) fn receive(&self, bundles: &FreeList) {
-        while let Some(last) = bundles.pop(LINK) {
-            let ptr = last.into_ptr();
-            // SAFETY: a free block of this heap.
-            let pool = unsafe { PoolPtr::of_block(ptr, SHIFT) };
-            if pool.class.get() == RUN {
-                // SAFETY: as said.
-                unsafe { self.dealloc_large(ptr, 1) };
-                continue;
-            }
-            // SAFETY: the block that was just taken apart.
-            let last = unsafe { Block::new(ptr) };
-            // SAFETY: it is the last one of a bundle.
-            let (first, count) = unsafe { Bundle::unpack(pool, &last) };
-            // SAFETY: the bundle is of this pool, and was delivered to this heap.
-            if unsafe { pool.take_back_list(first, last, count) } {
-                self.settle(pool);
-            }
-        }
-    }
-
-    /// Empties the bins, returns free pools to their arenas and delivers all blocks of other heaps.
-    pub(crate) fn flush(&self) {
-        self.retire_all();
-        self.outbox.flush();
-    }
-
-    /// Delivers all blocks of other heaps that are not in bins.
-    pub(crate) fn send_all(&self) {
-        self.outbox.flush();
-    }
-
-    /// Asks the owner of the heap to empty its bins when it comes by.
-    pub(crate) fn ask_to_flush(&self) {
-        self.asked_to_flush.ask();
-    }
-
-    /// Does what was asked, as the owner.
-    #[inline]
-    pub(crate) fn flush_if_asked(&self) {
-        if self.asked_to_flush.take() {
-            self.flush();
-        }
-    }
-
-    /// Returns the unit of an empty pool to its arena.
-    fn retire(&self, class: SizeClass, pool: PoolPtr) {
-        self.partial[class.index()].remove(pool);
-        pool.live.set(0);
-        self.arenas.return_units(&self.budget, pool, class.units());
     }
 }

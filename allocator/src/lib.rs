@@ -51,6 +51,8 @@ mod allocator_impl;
 #[cfg(not(loom))]
 mod arena;
 #[cfg(not(loom))]
+mod arenas;
+#[cfg(not(loom))]
 mod block;
 #[cfg(all(test, not(loom)))]
 mod check;

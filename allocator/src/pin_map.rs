@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use crate::arena::{ARENA_SIZE, ArenaPtr, Arenas};
+use crate::arena::{ARENA_SIZE, ArenaPtr};
+use crate::arenas::Arenas;
 use crate::pool_meta::RUN;
 use crate::route::{SHIFT, UNIT};
 use crate::size_class::SizeClass;

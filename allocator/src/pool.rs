@@ -30,7 +30,8 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-use crate::arena::{ARENA_SIZE, ArenaPtr, Arenas, RUN_SIDE_OFFSET};
+use crate::arena::{ARENA_SIZE, ArenaPtr, RUN_SIDE_OFFSET};
+use crate::arenas::Arenas;
 use crate::block::{Block, Link};
 use crate::pool_meta::{PoolList, PoolPtr};
 use crate::protocol::budget::Budget;

@@ -13,7 +13,7 @@ use crate::stats::Stats;
 
 /// A [`Heap`] that any thread may use, under a lock.
 ///
-/// `&SharedHeap` is an [`Allocator`] that is `Send` and `Sync`. Dropping the heap frees everything it holds. Threads
+/// `&SharedHeap` is an `Allocator` that is `Send` and `Sync`. Dropping the heap frees everything it holds. Threads
 /// that allocate much are better served by [`Global`](crate::Global), or by a `Heap` each.
 ///
 /// ```

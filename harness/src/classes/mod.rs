@@ -24,7 +24,7 @@ use crate::record_classes::ClassesRecord;
 use cpymem_slots::model::Target;
 
 /// Bytes of the longest program text that is read.
-const LONGEST_SOURCE: usize = 64 << 20;
+const LONGEST_SOURCE: usize = 16 << 20;
 
 /// What to price, and for which interpreters.
 #[derive(Clone, Debug)]
