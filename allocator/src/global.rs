@@ -150,6 +150,30 @@ impl Global {
         &PROCESS
     }
 
+    /// Starts a thread that gives free memory back in an idle process, too: it wakes as often as the mode says (2
+    /// times a second in `Mode::Balanced`) and purges if nobody else has since. The second call does nothing; a
+    /// child of a `fork` has no such thread.
+    ///
+    /// # Errors
+    /// If the system has no thread to give.
+    #[cfg(feature = "purge-thread")]
+    pub fn start_purge_thread() -> std::io::Result<()> {
+        static STARTED: AtomicBool = AtomicBool::new(false);
+        // Relaxed: it orders nothing; one thread wins.
+        if STARTED.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let run = || loop {
+            std::thread::sleep(core::time::Duration::from_millis(Mode::now().interval()));
+            thread_heap::purge_if_due(Self::owned().as_ref());
+        };
+        let thread = std::thread::Builder::new().name("cpymem-purge".into()).stack_size(64 << 10).spawn(run);
+        if thread.is_err() {
+            STARTED.store(false, Ordering::Relaxed);
+        }
+        thread.map(drop)
+    }
+
     /// How soon free memory goes back, for all threads. See [`Configured`](crate::Configured) for a mode that
     /// holds before `main`.
     pub fn set_mode(mode: Mode) {

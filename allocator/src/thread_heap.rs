@@ -116,9 +116,7 @@ impl Owned {
     pub(crate) fn look_around(&self) {
         self.sort_inbox();
         self.heap().flush_if_asked();
-        if PURGES.is_due(clock::now(), Mode::now().interval()) {
-            purge(Some(self));
-        }
+        purge_if_due(Some(self));
     }
 
     /// Gives the heap up for others to take. What it has free stays in its arenas until the next purge.
@@ -217,6 +215,14 @@ pub(crate) fn create() -> Option<Owned> {
             Ok(_) => return Some(Owned(ThreadHeapPtr(memory))),
             Err(now) => head = now,
         }
+    }
+}
+
+/// Gives everything back that is free, as `purge`, if it is time to.
+#[inline]
+pub(crate) fn purge_if_due(own: Option<&Owned>) {
+    if PURGES.is_due(clock::now(), Mode::now().interval()) {
+        purge(own);
     }
 }
 
