@@ -59,6 +59,10 @@
 //! * A count that has saturated (beyond 2^30 references; `sync`: 2^31) never falls again: the object leaks.
 //! * It needs `std`, for the thread's trashcan and for catching panics.
 
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -66,7 +70,6 @@ struct Readme;
 mod convert;
 mod forward;
 mod object;
-#[cfg(target_has_atomic = "64")]
 mod primitive;
 pub mod raw;
 pub mod rc;

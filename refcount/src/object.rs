@@ -1,10 +1,10 @@
 //! An object in memory: header, then value; and the memory while there is no value in it.
 #![allow(unsafe_code, reason = "objects are allocated, reached and freed by raw pointer")]
 
-use crate::raw::Header;
-#[cfg(target_has_atomic = "64")]
-use crate::raw::SharedHeader;
 use crate::raw::trashcan::{self, Dispose};
+use crate::raw::{FirstPanic, Header, Side};
+#[cfg(target_has_atomic = "64")]
+use crate::raw::{SharedHeader, SharedSide};
 use allocator_api2::alloc::{AllocError, Allocator, handle_alloc_error};
 use core::alloc::Layout;
 use core::mem::{self, ManuallyDrop};
@@ -21,16 +21,26 @@ pub(crate) trait ObjectHeader {
     /// The owner's bits.
     fn meta(&self) -> u32;
 
-    /// The object is about to be freed: gives back its share of the side header, if it has one.
+    /// Whether there is a side header, asked by the owner of a dead object.
+    fn is_outlined(&self) -> bool;
+
+    /// Gives back the object's share of the side header, if it has one.
     ///
     /// # Safety
     ///
     /// The object is dead; `alloc` can free the side header's memory.
     unsafe fn release_side<A: Allocator>(&self, alloc: &A);
+
+    /// What a dead object owes to its weak references: calls their callbacks, and gives back its share of the side header.
+    ///
+    /// # Safety
+    ///
+    /// The object is dead; `alloc` can free the side header's memory.
+    unsafe fn bury<A: Allocator>(&self, alloc: &A) -> FirstPanic;
 }
 
 macro_rules! object_header {
-    ($header:ident) => {
+    ($header:ident, $side:ident) => {
         impl ObjectHeader for $header {
             #[inline]
             fn new(meta: u32) -> Self {
@@ -43,17 +53,30 @@ macro_rules! object_header {
             }
 
             #[inline]
+            fn is_outlined(&self) -> bool {
+                $header::is_outlined(self)
+            }
+
             unsafe fn release_side<A: Allocator>(&self, alloc: &A) {
                 // SAFETY: the caller's promise is the same.
                 unsafe { $header::release_side(self, alloc) }
+            }
+
+            unsafe fn bury<A: Allocator>(&self, alloc: &A) -> FirstPanic {
+                let Some(side) = self.side() else { return FirstPanic::none() };
+                // SAFETY: the object has its share until the next line.
+                let panic = unsafe { $side::call_watches_quietly(side) };
+                // SAFETY: the caller's promise is the same.
+                unsafe { $header::release_side(self, alloc) };
+                panic
             }
         }
     };
 }
 
-object_header!(Header);
+object_header!(Header, Side);
 #[cfg(target_has_atomic = "64")]
-object_header!(SharedHeader);
+object_header!(SharedHeader, SharedSide);
 
 /// ```text
 ///  byte  0          8
@@ -175,13 +198,12 @@ impl<H, T> ObjectPtr<H, T> {
     }
 }
 
-/// The allocated memory of an object without its value: not there yet, or dropped, or moved out. Freed on drop, together with
-/// the object's share of a side header.
+/// The allocated memory of an object without its value: not there yet, or dropped, or moved out. Freed on drop.
 ///
 /// # Invariants
 ///
 /// 1. `memory` was allocated with `layout` by `alloc`, or an allocator it can stand for, and is this value's to free.
-/// 2. It starts with a header, whose side header, if any, came from the same allocator.
+/// 2. It starts with a header; when it is freed, that names no side header.
 pub(crate) struct Storage<H: ObjectHeader, A: Allocator> {
     memory: NonNull<H>,
     layout: Layout,
@@ -298,8 +320,6 @@ impl<H: ObjectHeader, A: Allocator> Storage<H, A> {
 impl<H: ObjectHeader, A: Allocator> Drop for Storage<H, A> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: invariant 2.
-        unsafe { self.header().release_side(&self.alloc) };
         // SAFETY: invariant 1; nothing refers to the header any more.
         unsafe { self.alloc.deallocate(self.memory.cast(), self.layout) };
     }
@@ -333,6 +353,39 @@ unsafe impl<H: ObjectHeader, T: ?Sized, A: Allocator> Dispose for Dead<H, T, A> 
 
     #[inline]
     unsafe fn dispose(self) {
+        // SAFETY: a dead object is still allocated.
+        if unsafe { self.object.header() }.is_outlined() {
+            // SAFETY: the caller's promise is the same.
+            return unsafe { self.dispose_outlined() };
+        }
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.dispose_value() }
+    }
+}
+
+impl<H: ObjectHeader, T: ?Sized, A: Allocator> Dead<H, T, A> {
+    /// An object that has or had weak references.
+    ///
+    /// # Safety
+    ///
+    /// That of [`Dispose::dispose`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn dispose_outlined(self) {
+        // SAFETY: a dead object is still allocated.
+        let header = unsafe { self.object.header() };
+        // The panic of a callback goes on when the object is gone.
+        // SAFETY: its side header came from the same allocator.
+        let _panic = unsafe { header.bury(&self.alloc) };
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.dispose_value() }
+    }
+
+    /// # Safety
+    ///
+    /// That of [`Dispose::dispose`]; and there is no side header.
+    #[inline]
+    unsafe fn dispose_value(self) {
         // SAFETY: a dead object still has its value and belongs to this `Dead`.
         let storage = unsafe { self.object.into_storage(self.alloc) };
         if mem::needs_drop::<T>() {
@@ -343,9 +396,7 @@ unsafe impl<H: ObjectHeader, T: ?Sized, A: Allocator> Dispose for Dead<H, T, A> 
         }
         drop(storage);
     }
-}
 
-impl<H: ObjectHeader, T: ?Sized, A: Allocator> Dead<H, T, A> {
     /// Destroys the object, at bounded depth if it is deferrable.
     ///
     /// # Safety
@@ -353,17 +404,22 @@ impl<H: ObjectHeader, T: ?Sized, A: Allocator> Dead<H, T, A> {
     /// The last reference is gone, and the object and its allocator are the caller's to destroy.
     #[inline]
     pub(crate) unsafe fn destroy(self) {
-        if mem::needs_drop::<T>() {
+        // SAFETY: a dead object is still allocated. It can nest if its value has drop glue, or if there may be callbacks.
+        if mem::needs_drop::<T>() || unsafe { self.object.header() }.is_outlined() {
             // SAFETY: the caller's promise.
             unsafe { trashcan::dispose(self) }
         } else {
-            // SAFETY: the caller's promise. Nothing can nest, so the depth need not be known.
-            unsafe { self.dispose() }
+            // SAFETY: the caller's promise, and there is no side header.
+            unsafe { self.dispose_value() }
         }
     }
 }
 
 /// Moves the value out and frees the object.
+///
+/// # Panics
+///
+/// With the panic of a weak reference's callback; the value is dropped.
 ///
 /// # Safety
 ///
@@ -371,9 +427,43 @@ impl<H: ObjectHeader, T: ?Sized, A: Allocator> Dead<H, T, A> {
 #[inline]
 pub(crate) unsafe fn move_out<H: ObjectHeader, T, A: Allocator>(object: ObjectPtr<H, T>, alloc: A) -> T {
     // SAFETY: the caller's promise.
-    let _storage = unsafe { object.into_storage(alloc) };
-    // SAFETY: the object is freed when `_storage` goes.
+    let storage = unsafe { object.into_storage(alloc) };
+    // SAFETY: the object is freed when `storage` goes.
     let value = unsafe { object.value() };
     // SAFETY: it has its value, which nobody reads again.
-    unsafe { value.read() }
+    let value = unsafe { value.read() };
+    if storage.header().is_outlined() {
+        // SAFETY: dead, and its side header came from the same allocator.
+        unsafe { storage.header().bury(&storage.alloc) }.go_on();
+    }
+    value
+}
+
+/// Memory of an object that weak references know already, while its value is being made. If that panics, it is freed.
+pub(crate) struct Unborn<H: ObjectHeader, A: Allocator>(ManuallyDrop<Storage<H, A>>);
+
+impl<H: ObjectHeader, A: Allocator> Unborn<H, A> {
+    pub(crate) fn new(storage: Storage<H, A>) -> Unborn<H, A> {
+        Unborn(ManuallyDrop::new(storage))
+    }
+
+    pub(crate) fn storage(&self) -> &Storage<H, A> {
+        &self.0
+    }
+
+    /// The value is made.
+    pub(crate) fn into_storage(self) -> Storage<H, A> {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is never dropped, so the storage is taken once.
+        unsafe { ManuallyDrop::take(&mut this.0) }
+    }
+}
+
+impl<H: ObjectHeader, A: Allocator> Drop for Unborn<H, A> {
+    fn drop(&mut self) {
+        // SAFETY: dropped once.
+        let storage = unsafe { ManuallyDrop::take(&mut self.0) };
+        // SAFETY: the object never lived; its side header came from the same allocator.
+        unsafe { storage.header().release_side(&storage.alloc) };
+    }
 }

@@ -8,11 +8,12 @@
 //! 1. Allocate, write [`Header::new`] at the front and the value behind it.
 //! 2. [`increment`](Header::increment) for every new reference, [`decrement`](Header::decrement) for every one that goes.
 //! 3. For a weak reference: [`side_or_insert`](Header::side_or_insert), then [`Side::retain`]. To use it:
-//!    [`Side::upgrade`]. To let go of it: [`Side::release`].
+//!    [`Side::upgrade`]. To let go of it: [`Side::release`]. For a callback at the object's death: [`Side::watch`].
 //! 4. When `decrement` returns `true`: hand the object to [`trashcan::dispose`], or destroy it on the spot. Destroying means:
-//!    drop the value, [`release_side`](Header::release_side), free the memory.
+//!    [`Side::call_watches`], drop the value, [`release_side`](Header::release_side), free the memory.
 
 mod count;
+mod first_panic;
 mod header;
 #[cfg(target_has_atomic = "64")]
 mod shared_header;
@@ -22,11 +23,14 @@ mod shared_side;
 mod shared_word;
 mod side;
 pub mod trashcan;
+mod watch;
 
 pub use count::Count;
+pub(crate) use first_panic::FirstPanic;
 pub use header::{Decrement, Header};
 #[cfg(target_has_atomic = "64")]
 pub(crate) use shared_header::SharedHeader;
 #[cfg(target_has_atomic = "64")]
 pub(crate) use shared_side::SharedSide;
 pub use side::Side;
+pub use watch::Watch;

@@ -39,7 +39,9 @@ mod compare;
 mod convert;
 mod strong;
 mod unique;
+mod watch;
 mod weak;
 
 pub use strong::Rc;
+pub use watch::Watch;
 pub use weak::Weak;

@@ -39,10 +39,12 @@ mod immortal;
 mod policy;
 mod strong;
 mod unique;
+mod watch;
 mod weak;
 
 #[cfg(not(loom))]
 pub use immortal::Immortal;
 pub use policy::{CheckFirst, CountFirst, Policy};
 pub use strong::Arc;
+pub use watch::Watch;
 pub use weak::Weak;

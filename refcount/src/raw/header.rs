@@ -258,7 +258,7 @@ impl Header {
         let Some(pointer) = self.side() else { return };
         // SAFETY: invariant 1; the share is given back only below.
         let side = unsafe { pointer.as_ref() };
-        self.meta.set(side.meta.get());
+        self.meta.set(side.meta_cell().get());
         self.count.set(count(side));
         // SAFETY: the header no longer names the side header, so its share is given back exactly once; the allocator fits by
         // the caller's promise.
@@ -299,7 +299,7 @@ impl Header {
         match self.side() {
             None => &self.meta,
             // SAFETY: as in `count_cell`.
-            Some(side) => unsafe { &(*side.as_ptr()).meta },
+            Some(side) => unsafe { side.as_ref() }.meta_cell(),
         }
     }
 }

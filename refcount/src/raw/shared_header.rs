@@ -265,15 +265,25 @@ impl SharedHeader {
         }
     }
 
-    /// The object is about to be freed: gives back its share of the side header, if it has one.
+    /// Whether count and meta have moved to a side header. For the owner of a dead object: nobody moves them any more.
+    #[inline]
+    pub(crate) fn is_outlined(&self) -> bool {
+        // Relaxed: an object that was outlined by another thread did not die before this one has acquired all that happened to it.
+        self.load(Ordering::Relaxed).is_outlined()
+    }
+
+    /// The object is about to be freed: gives back its share of the side header, if it has one, and is left with a count of zero.
     ///
     /// # Safety
     ///
-    /// The object is dead and this is not called again; `alloc` can free the side header's memory.
-    #[inline]
+    /// The object is dead; `alloc` can free the side header's memory.
     pub(crate) unsafe fn release_side<A: Allocator>(&self, alloc: &A) {
         if let Some(side) = self.side() {
-            // SAFETY: invariant 1; the caller's promise.
+            // SAFETY: invariant 1.
+            let meta = unsafe { side.as_ref() }.meta();
+            // Relaxed: nobody else looks at the header of a dead object.
+            self.word.store(SharedWord::mortal(0, meta).0, Ordering::Relaxed);
+            // SAFETY: the header no longer names the side header, so its share goes once.
             unsafe { SharedSide::release(side, alloc) };
         }
     }

@@ -3,6 +3,7 @@
 
 use super::strong::Rc;
 use crate::object::DEFERRABLE;
+use crate::raw::Side;
 use allocator_api2::alloc::Allocator;
 
 impl<T: ?Sized + 'static, A: Allocator> Rc<T, A> {
@@ -16,7 +17,7 @@ impl<T: ?Sized + 'static, A: Allocator> Rc<T, A> {
 
 impl<T: Clone + 'static, A: Allocator + Clone + 'static> Rc<T, A> {
     /// The value, after it has been made this `Rc`'s alone: cloned if there are other strong references. Weak references are left
-    /// behind without moving the value.
+    /// behind without moving the value, and their callbacks are called.
     pub fn make_mut(this: &mut Rc<T, A>) -> &mut T {
         if Rc::is_last(this) {
             Rc::leave_weak_behind(this);
@@ -53,7 +54,14 @@ impl<T: ?Sized, A: Allocator> Rc<T, A> {
         header.set_meta(header.meta() & !DEFERRABLE);
     }
 
+    /// Weak references see the object dead from now on; their callbacks are called.
     fn leave_weak_behind(this: &Rc<T, A>) {
+        let Some(side) = this.header().side() else { return };
+        // SAFETY: the header's share keeps it until it is detached below.
+        unsafe { side.as_ref() }.kill();
+        // A panic goes on when the object is complete again.
+        // SAFETY: as above.
+        let _panic = unsafe { Side::call_watches_quietly(side) };
         // SAFETY: invariant 2 of `Rc`: the side header came from an allocator that ours can stand for.
         unsafe { this.header().detach_side(Rc::allocator(this)) };
     }

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "a `Weak` shares a side header and remembers its object")]
 
 use super::strong::Rc;
-use crate::object::{DEFERRABLE, ObjectPtr, Storage};
+use crate::object::{DEFERRABLE, ObjectPtr, Storage, Unborn};
 use crate::raw::{Header, Side};
 use allocator_api2::alloc::{AllocError, Allocator, Global, handle_alloc_error};
 use core::alloc::Layout;
@@ -132,6 +132,40 @@ impl<T: ?Sized, A: Allocator> Weak<T, A> {
     }
 }
 
+/// What it takes to make a `Weak` later, without counting as one until then.
+pub(super) struct Seed<T: ?Sized, A: Allocator> {
+    side: Option<NonNull<Side>>,
+    object: ObjectPtr<Header, T>,
+    alloc: A,
+}
+
+impl<T: ?Sized, A: Allocator> Seed<T, A> {
+    /// # Safety
+    ///
+    /// The side header is still allocated.
+    pub(super) unsafe fn grow(self) -> Weak<T, A> {
+        if let Some(side) = self.side {
+            // SAFETY: the caller's promise.
+            unsafe { side.as_ref() }.retain();
+        }
+        Weak { side: self.side, object: self.object, alloc: self.alloc }
+    }
+}
+
+impl<T: ?Sized, A: Allocator> Weak<T, A> {
+    pub(super) fn seed(&self) -> Seed<T, A>
+    where
+        A: Clone,
+    {
+        Seed { side: self.side, object: self.object, alloc: self.alloc.clone() }
+    }
+
+    /// The side header of a `Weak` that was made from an object.
+    pub(super) fn watched_side(&self) -> &Side {
+        self.side().expect("made from an object")
+    }
+}
+
 impl<T: 'static> Rc<T> {
     /// Makes a value that holds a `Weak` to itself. Until `make` has returned, that `Weak` cannot be upgraded.
     ///
@@ -150,21 +184,22 @@ impl<T: 'static> Rc<T> {
 impl<T: 'static, A: Allocator + Clone + 'static> Rc<T, A> {
     /// [`Rc::new_cyclic`] with an allocator.
     pub fn new_cyclic_in(make: impl FnOnce(&Weak<T, A>) -> T, alloc: A) -> Rc<T, A> {
-        let storage: Storage<Header, A> = Storage::new::<T>(DEFERRABLE, alloc);
+        let unborn: Unborn<Header, A> = Unborn::new(Storage::new::<T>(DEFERRABLE, alloc));
+        let storage = unborn.storage();
         let Ok(side) = storage.header().side_or_insert(storage.alloc()) else {
             handle_alloc_error(Layout::new::<Side>())
         };
-        // SAFETY: the header's share keeps it allocated until `storage` is dropped or the object dies.
+        // SAFETY: the header's share keeps it allocated until `unborn` is dropped or the object dies.
         let not_yet = unsafe { side.as_ref() };
         not_yet.kill();
         // SAFETY: the storage is for a `T`.
         let object = unsafe { storage.object::<T>() };
         // SAFETY: the side header is the object's, and alive as above; a clone of its allocator.
         let weak = unsafe { Weak::retaining(side, object, storage.alloc().clone()) };
-        // If `make` panics, the storage is freed, and no clone of `weak` can be upgraded ever after.
+        // If `make` panics, `unborn` is dropped, and no clone of `weak` can be upgraded ever after.
         let value = make(&weak);
         // SAFETY: the storage is for a `T`.
-        let (object, alloc) = unsafe { storage.init(value) };
+        let (object, alloc) = unsafe { unborn.into_storage().init(value) };
         not_yet.revive();
         // SAFETY: a new object with its one reference; `T` and `A` are `'static`.
         unsafe { Rc::from_object(object, alloc) }

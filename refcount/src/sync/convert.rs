@@ -4,6 +4,9 @@
 use super::strong::Arc;
 use crate::convert::convert_into;
 use crate::object::{DEFERRABLE, Storage};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 use allocator_api2::alloc::Global;
 
 convert_into!(Arc);

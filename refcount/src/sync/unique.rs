@@ -4,6 +4,7 @@
 use super::policy::Policy;
 use super::strong::Arc;
 use crate::object::DEFERRABLE;
+use crate::raw::SharedSide;
 use allocator_api2::alloc::Allocator;
 
 impl<T: ?Sized + 'static, A: Allocator, P: Policy> Arc<T, A, P> {
@@ -17,7 +18,7 @@ impl<T: ?Sized + 'static, A: Allocator, P: Policy> Arc<T, A, P> {
 
 impl<T: Clone + 'static, A: Allocator + Clone + 'static, P: Policy> Arc<T, A, P> {
     /// The value, after it has been made this `Arc`'s alone: cloned if there are other strong references. Weak references are left
-    /// behind without moving the value.
+    /// behind without moving the value, and their callbacks are called.
     pub fn make_mut(this: &mut Arc<T, A, P>) -> &mut T {
         if !Arc::seize(this) {
             *this = Arc::with_policy(Arc::new_in(T::clone(this), Arc::allocator(this).clone()));
@@ -51,7 +52,10 @@ impl<T: ?Sized, A: Allocator, P: Policy> Arc<T, A, P> {
     /// Makes this the only reference that can ever reach the value, if no other `Arc` does.
     fn seize(this: &mut Arc<T, A, P>) -> bool {
         let seized = this.header().seize();
-        if seized {
+        if let Some(side) = this.header().side().filter(|_| seized) {
+            // A panic of a callback goes on when the object is complete again.
+            // SAFETY: the header's share keeps it until it is detached below.
+            let _panic = unsafe { SharedSide::call_watches_quietly(side) };
             // SAFETY: just seized; invariant 2 of `Arc`: the allocator of the side header.
             unsafe { this.header().detach_side(Arc::allocator(this)) };
         }

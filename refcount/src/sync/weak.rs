@@ -3,7 +3,7 @@
 
 use super::policy::{CheckFirst, Policy};
 use super::strong::Arc;
-use crate::object::{DEFERRABLE, ObjectPtr, Storage};
+use crate::object::{DEFERRABLE, ObjectPtr, Storage, Unborn};
 use crate::raw::{SharedHeader, SharedSide};
 use allocator_api2::alloc::{AllocError, Allocator, Global, handle_alloc_error};
 use core::alloc::Layout;
@@ -160,6 +160,41 @@ impl<T: ?Sized, A: Allocator, P: Policy> Weak<T, A, P> {
     }
 }
 
+/// What it takes to make a `Weak` later, without counting as one until then.
+pub(super) struct Seed<T: ?Sized, A: Allocator, P: Policy> {
+    side: Option<NonNull<SharedSide>>,
+    object: ObjectPtr<SharedHeader, T>,
+    alloc: A,
+    policy: PhantomData<fn() -> P>,
+}
+
+impl<T: ?Sized, A: Allocator, P: Policy> Seed<T, A, P> {
+    /// # Safety
+    ///
+    /// The side header is still allocated.
+    pub(super) unsafe fn grow(self) -> Weak<T, A, P> {
+        if let Some(side) = self.side {
+            // SAFETY: the caller's promise.
+            unsafe { side.as_ref() }.retain_locked();
+        }
+        Weak { side: self.side, object: self.object, alloc: self.alloc, policy: PhantomData }
+    }
+}
+
+impl<T: ?Sized, A: Allocator, P: Policy> Weak<T, A, P> {
+    pub(super) fn seed(&self) -> Seed<T, A, P>
+    where
+        A: Clone,
+    {
+        Seed { side: self.side, object: self.object, alloc: self.alloc.clone(), policy: PhantomData }
+    }
+
+    /// The side header of a `Weak` that was made from an object.
+    pub(super) fn watched_side(&self) -> &SharedSide {
+        self.side().expect("made from an object")
+    }
+}
+
 impl<T: 'static> Arc<T> {
     /// Makes a value that holds a `Weak` to itself. Until `make` has returned, that `Weak` cannot be upgraded.
     ///
@@ -178,21 +213,22 @@ impl<T: 'static> Arc<T> {
 impl<T: 'static, A: Allocator + Clone + 'static> Arc<T, A> {
     /// [`Arc::new_cyclic`] with an allocator.
     pub fn new_cyclic_in(make: impl FnOnce(&Weak<T, A>) -> T, alloc: A) -> Arc<T, A> {
-        let storage: Storage<SharedHeader, A> = Storage::new::<T>(DEFERRABLE, alloc);
+        let unborn: Unborn<SharedHeader, A> = Unborn::new(Storage::new::<T>(DEFERRABLE, alloc));
+        let storage = unborn.storage();
         let Ok(side) = storage.header().side_or_insert(storage.alloc()) else {
             handle_alloc_error(Layout::new::<SharedSide>())
         };
-        // SAFETY: the header's share keeps it allocated until `storage` is dropped or the object dies.
+        // SAFETY: the header's share keeps it allocated until `unborn` is dropped or the object dies.
         let not_yet = unsafe { side.as_ref() };
         not_yet.set_count(0);
         // SAFETY: the storage is for a `T`.
         let object = unsafe { storage.object::<T>() };
         // SAFETY: the side header is the object's, and alive as above; a clone of its allocator.
         let weak = unsafe { Weak::first(side, object, storage.alloc().clone()) };
-        // If `make` panics, the storage is freed, and no clone of `weak` can be upgraded ever after.
+        // If `make` panics, `unborn` is dropped, and no clone of `weak` can be upgraded ever after.
         let value = make(&weak);
         // SAFETY: the storage is for a `T`.
-        let (object, alloc) = unsafe { storage.init(value) };
+        let (object, alloc) = unsafe { unborn.into_storage().init(value) };
         not_yet.set_count(1);
         // SAFETY: a new object with its one reference; `T` and `A` are `'static`.
         unsafe { Arc::from_object(object, alloc) }
