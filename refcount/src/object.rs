@@ -1,6 +1,7 @@
 //! An object in memory: header, then value; and the memory while there is no value in it.
 #![allow(unsafe_code, reason = "objects are allocated, reached and freed by raw pointer")]
 
+use crate::clone_value::CloneValue;
 use crate::raw::trashcan::{self, Dispose};
 use crate::raw::{FirstPanic, Header, Side};
 #[cfg(target_has_atomic = "64")]
@@ -166,6 +167,17 @@ impl<H: ObjectHeader, T: ?Sized> ObjectPtr<H, T> {
         ObjectPtr(unsafe { NonNull::new_unchecked(object as *mut Object<H, T>) })
     }
 
+    /// The inverse of [`ObjectPtr::dangling_value`] and of [`ObjectPtr::VALUE_OFFSET`].
+    ///
+    /// # Safety
+    ///
+    /// `value` came from there, at most unsized since.
+    pub(crate) unsafe fn from_dangling_value(value: *const T, value_offset: usize) -> ObjectPtr<H, T> {
+        let object = value.wrapping_byte_sub(value_offset);
+        // SAFETY: the address that an `ObjectPtr` had.
+        ObjectPtr(unsafe { NonNull::new_unchecked(object as *mut Object<H, T>) })
+    }
+
     /// The address, for comparing.
     #[inline]
     pub(crate) fn address(self) -> *const () {
@@ -186,6 +198,13 @@ impl<H: ObjectHeader, T: ?Sized> ObjectPtr<H, T> {
 }
 
 impl<H, T> ObjectPtr<H, T> {
+    pub(crate) const VALUE_OFFSET: usize = value_offset::<H>(align_of::<T>());
+
+    /// The value's address, whether or not there is an object.
+    pub(crate) fn dangling_value(self) -> *const T {
+        self.0.as_ptr().wrapping_byte_add(Self::VALUE_OFFSET).cast()
+    }
+
     /// An object that was not allocated; its value is never written.
     #[cfg(all(target_has_atomic = "64", not(loom)))]
     pub(crate) const fn from_static(object: &'static Object<H, T>) -> ObjectPtr<H, T> {
@@ -254,6 +273,19 @@ impl<H: ObjectHeader, A: Allocator> Storage<H, A> {
         }
     }
 
+    /// Memory for a value like this one.
+    ///
+    /// # Panics
+    ///
+    /// Through [`handle_alloc_error`] if there is no memory.
+    pub(crate) fn for_value<T: ?Sized>(value: &T, meta: u32, alloc: A) -> Storage<H, A> {
+        let layout = Layout::for_value(value);
+        match Storage::try_for_layout(layout, meta, alloc) {
+            Ok(storage) => storage,
+            Err(AllocError) => handle_alloc_error(layout),
+        }
+    }
+
     #[inline]
     pub(crate) fn header(&self) -> &H {
         // SAFETY: invariant 2.
@@ -298,14 +330,72 @@ impl<H: ObjectHeader, A: Allocator> Storage<H, A> {
     ///
     /// The memory is [`Storage::for_slice`] of `values.len()`, and the caller forgets the values.
     pub(crate) unsafe fn init_slice<T>(self, values: &[T]) -> (ObjectPtr<H, [T]>, A) {
-        let slice = ptr::slice_from_raw_parts_mut(self.memory.as_ptr().cast::<T>(), values.len());
-        let object = slice as *mut Object<H, [T]>;
-        // SAFETY: the memory has room for this many values behind the header.
-        let place = unsafe { &raw mut (*object).value };
-        // SAFETY: as above; fresh memory cannot overlap a slice that exists.
-        unsafe { ptr::copy_nonoverlapping(values.as_ptr(), place.cast::<T>(), values.len()) };
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.init_from(values) }
+    }
+
+    /// Copies a value, sized or not: the memory becomes an object that owns it.
+    ///
+    /// # Safety
+    ///
+    /// The memory is [`Storage::for_value`] of this value, or for one of the same layout; the caller forgets the value, unless it is one that
+    /// may be copied.
+    pub(crate) unsafe fn init_from<T: ?Sized>(self, value: &T) -> (ObjectPtr<H, T>, A) {
+        // SAFETY: the caller's promise is the same.
+        let (object, place) = unsafe { self.object_like(value) };
+        // SAFETY: so many bytes are the value, and there is room for them; fresh memory cannot overlap a value that exists.
+        unsafe { ptr::copy_nonoverlapping(ptr::from_ref(value).cast::<u8>(), place, size_of_val(value)) };
+        (object, self.into_alloc())
+    }
+
+    /// Clones a value, sized or not: the memory becomes an object that owns the clone.
+    ///
+    /// # Safety
+    ///
+    /// The memory is [`Storage::for_value`] of this value.
+    pub(crate) unsafe fn init_clone<T: CloneValue + ?Sized>(self, value: &T) -> (ObjectPtr<H, T>, A) {
+        // SAFETY: the caller's promise is the same.
+        let (object, place) = unsafe { self.object_like(value) };
+        // If it panics, the memory is freed.
+        // SAFETY: there is room for a value like this one.
+        unsafe { value.clone_to(place) };
+        (object, self.into_alloc())
+    }
+
+    /// The object that this memory will be once a value like this one is written; and the place for it.
+    ///
+    /// # Safety
+    ///
+    /// The memory is for a value of the layout of this one.
+    unsafe fn object_like<T: ?Sized>(&self, value: &T) -> (ObjectPtr<H, T>, *mut u8) {
+        let like = ptr::from_ref(value) as *mut Object<H, T>;
+        // SAFETY: the memory is large enough for an object with this value.
+        let object = unsafe { with_address_of(like, self.memory.cast()) };
+        // SAFETY: it points to memory with room for the value behind the header; no reference is made.
+        let place = unsafe { &raw mut (*object.as_ptr()).value };
+        (ObjectPtr(object), place.cast::<u8>())
+    }
+
+    /// The memory becomes an object whose value needs no initialisation.
+    ///
+    /// # Safety
+    ///
+    /// The memory was allocated for a `T`, and any bytes are a valid one.
+    pub(crate) unsafe fn assume_init<T>(self) -> (ObjectPtr<H, T>, A) {
+        // SAFETY: the caller's promise is the same.
+        let object = unsafe { self.object::<T>() };
+        (object, self.into_alloc())
+    }
+
+    /// The memory becomes an object whose values need no initialisation.
+    ///
+    /// # Safety
+    ///
+    /// The memory is [`Storage::for_slice`] of `len` `T`s, and any bytes are valid ones.
+    pub(crate) unsafe fn assume_init_slice<T>(self, len: usize) -> (ObjectPtr<H, [T]>, A) {
+        let slice = ptr::slice_from_raw_parts_mut(self.memory.as_ptr().cast::<T>(), len);
         // SAFETY: not null, as it is the memory's own address.
-        let object = unsafe { NonNull::new_unchecked(object) };
+        let object = unsafe { NonNull::new_unchecked(slice as *mut Object<H, [T]>) };
         (ObjectPtr(object), self.into_alloc())
     }
 
@@ -325,16 +415,25 @@ impl<H: ObjectHeader, A: Allocator> Drop for Storage<H, A> {
     }
 }
 
-impl<H> ObjectPtr<H, [u8]> {
-    /// The same object as a `str`.
-    ///
-    /// # Safety
-    ///
-    /// The bytes are UTF-8.
-    pub(crate) unsafe fn into_str(self) -> ObjectPtr<H, str> {
-        // SAFETY: only the type changes.
-        ObjectPtr(unsafe { NonNull::new_unchecked(self.0.as_ptr() as *mut Object<H, str>) })
+/// `pointer` with another address: its metadata, and the address and provenance of `memory`.
+///
+/// # Safety
+///
+/// The result is fit for what the caller does with it.
+unsafe fn with_address_of<H, T: ?Sized>(
+    mut pointer: *mut Object<H, T>,
+    memory: NonNull<u8>,
+) -> NonNull<Object<H, T>> {
+    const {
+        assert!(size_of::<*mut Object<H, T>>() >= size_of::<*mut u8>());
     }
+    // Stable Rust has no name for this. Every pointer, thin or wide, begins with its address; the assertion below would tell of
+    // a compiler that lays them out otherwise.
+    // SAFETY: in bounds of the local variable, which holds a pointer there.
+    unsafe { (&raw mut pointer).cast::<*mut u8>().write(memory.as_ptr()) };
+    assert!(pointer.cast::<u8>() == memory.as_ptr(), "a pointer begins with its address");
+    // SAFETY: `memory` is not null.
+    unsafe { NonNull::new_unchecked(pointer) }
 }
 
 /// An object without references, on its way through the trashcan.

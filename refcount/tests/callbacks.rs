@@ -91,7 +91,7 @@ fn the_order_is_that_of_a_real_interpreter() {
 }
 
 macro_rules! tests_of {
-    ($module:ident, $Pointer:ident, $unsize:ident) => {
+    ($module:ident, $Pointer:ident) => {
         mod $module {
             use super::*;
             use cpymem_refcount::$module::{Watch, Weak, $Pointer};
@@ -346,7 +346,7 @@ macro_rules! tests_of {
             #[test]
             fn unsized_objects() {
                 let log = Log::default();
-                let object: $Pointer<dyn Any + Send + Sync> = cpymem_refcount::$unsize!($Pointer::new(1_u64));
+                let object: $Pointer<dyn Any + Send + Sync> = cpymem_refcount::unsize!($Pointer::new(1_u64));
                 let _watch = $Pointer::downgrade_with(&object, {
                     let log = log.clone();
                     move |weak| {
@@ -394,8 +394,8 @@ macro_rules! tests_of {
     };
 }
 
-tests_of!(rc, Rc, unsize_rc);
-tests_of!(sync, Arc, unsize_arc);
+tests_of!(rc, Rc);
+tests_of!(sync, Arc);
 
 #[test]
 fn cancelling_against_the_last_drop_on_real_threads() {

@@ -2,7 +2,7 @@
 
 use cpymem_refcount::raw::trashcan::{self, DEPTH_LIMIT};
 use cpymem_refcount::rc::{Rc, Weak};
-use cpymem_refcount::unsize_rc;
+use cpymem_refcount::unsize;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -89,7 +89,7 @@ fn chain_of_trait_objects_and_slices() {
         let mut head: Option<Rc<dyn Anything>> = None;
         for _ in 0..100_000 {
             let slice: Rc<[Boxed]> = vec![Boxed(head.take(), Counted)].into();
-            head = Some(unsize_rc!(Rc::new(slice)));
+            head = Some(unsize!(Rc::new(slice)));
         }
         drop(head);
         expect_drops(100_000);
@@ -120,9 +120,9 @@ fn at_the_limit<T: 'static>(end: T) -> Rc<dyn std::any::Any> {
     impl Drop for Above {
         fn drop(&mut self) {}
     }
-    let mut top: Rc<dyn std::any::Any> = unsize_rc!(Rc::new(end));
+    let mut top: Rc<dyn std::any::Any> = unsize!(Rc::new(end));
     for _ in 0..DEPTH_LIMIT {
-        top = unsize_rc!(Rc::new(Above(top)));
+        top = unsize!(Rc::new(Above(top)));
     }
     top
 }

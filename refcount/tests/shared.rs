@@ -2,7 +2,7 @@
 
 use cpymem_refcount::raw::trashcan;
 use cpymem_refcount::sync::{Arc, CountFirst, Immortal, Weak};
-use cpymem_refcount::unsize_arc;
+use cpymem_refcount::unsize;
 use std::collections::HashMap;
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -105,7 +105,7 @@ fn unsized_values_and_conversions() {
     assert_eq!(slice.join(""), "ab");
     let collected: Arc<[u32]> = (0..4).collect();
     assert_eq!(*collected, [0, 1, 2, 3]);
-    let error: Arc<dyn Error + Send + Sync> = unsize_arc!(Arc::new(std::fmt::Error));
+    let error: Arc<dyn Error + Send + Sync> = unsize!(Arc::new(std::fmt::Error));
     let weak = Arc::downgrade(&error);
     assert_eq!(weak.upgrade().unwrap().to_string(), std::fmt::Error.to_string());
     let empty: Arc<[u64]> = Arc::from(Vec::new());

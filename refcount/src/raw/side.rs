@@ -39,7 +39,7 @@ use core::ptr::{self, NonNull};
 ///    [`Header::release_side`](super::Header::release_side); the memory is freed by whoever takes it to zero.
 /// 3. `weak == u32::MAX` is saturated: it stays there and the side header is never freed.
 /// 4. The address is a multiple of 8.
-/// 5. A watched side header holds the exposed address of a [`Record`] that it owns.
+/// 5. A watched side header holds the exposed address of a `Record` that it owns.
 #[repr(C, align(8))]
 pub struct Side {
     pub(super) count: Cell<CountWord>,

@@ -100,7 +100,8 @@ unsafe fn free<A: Allocator, F>(link: NonNull<Link>) {
     drop(callback);
 }
 
-/// A registered callback, as its owner knows it: to be given back to [`Watches::cancel`] or [`Watches::detach`] of the same list. If it is
+/// A registered callback, as its owner knows it: to be given back to [`Side::cancel_watch`](super::Side::cancel_watch) or
+/// [`Side::detach_watch`](super::Side::detach_watch) of the same side header. If it is
 /// not, its memory leaks.
 #[must_use = "if it is neither cancelled nor detached, its memory leaks"]
 pub struct Watch(NonNull<Link>);

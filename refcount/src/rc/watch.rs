@@ -4,6 +4,7 @@
 use super::strong::Rc;
 use super::weak::Weak;
 use crate::raw;
+use crate::watch::watch;
 use allocator_api2::alloc::{AllocError, Allocator, Global, handle_alloc_error};
 use core::alloc::Layout;
 use core::fmt;
@@ -62,71 +63,4 @@ pub struct Watch<T: ?Sized, A: Allocator = Global> {
     callback: ManuallyDrop<raw::Watch>,
 }
 
-impl<T: ?Sized, A: Allocator> Rc<T, A> {
-    /// Makes a [`Watch`]: a [`Weak`] to the object, and a callback for its death.
-    ///
-    /// The first one allocates a record of the object's callbacks, each of them a block of its own.
-    pub fn downgrade_with(this: &Rc<T, A>, callback: impl FnOnce(&Weak<T, A>) + 'static) -> Watch<T, A>
-    where
-        A: Clone,
-    {
-        let weak = Rc::downgrade(this);
-        let seed = weak.seed();
-        // The `Weak` that the callback sees is made when it is called, so that it does not count until then.
-        // SAFETY: a callback is called by the object's last owner, before the object gives back its share of the side header.
-        let call = move || callback(&unsafe { seed.grow() });
-        // SAFETY: our weak reference has the side header; its allocator. The callback is `'static`; what else is captured stays valid
-        // as long as the object does.
-        match unsafe { weak.watched_side().watch(call, weak.allocator()) } {
-            Ok(callback) => Watch { weak, callback: ManuallyDrop::new(callback) },
-            Err(AllocError) => handle_alloc_error(Layout::new::<[usize; 8]>()),
-        }
-    }
-}
-
-impl<T: ?Sized, A: Allocator> Watch<T, A> {
-    /// Whether the callback is still to be called. (In CPython: whether `__callback__` is not `None`.)
-    pub fn is_waiting(this: &Watch<T, A>) -> bool {
-        // SAFETY: invariant 1.
-        unsafe { this.weak.watched_side().is_waiting(&this.callback) }
-    }
-
-    /// Lets the callback wait without the `Watch`: nothing can cancel it any more. Returns the weak reference.
-    ///
-    /// Unlike the `Watch` it is not a weak reference that [`Rc::get_mut`] would mind.
-    pub fn detach(this: Watch<T, A>) -> Weak<T, A> {
-        let mut this = ManuallyDrop::new(this);
-        // SAFETY: `this` is never dropped, so the callback is taken once.
-        let callback = unsafe { ManuallyDrop::take(&mut this.callback) };
-        // SAFETY: invariant 1; the weak reference has a share.
-        unsafe { this.weak.watched_side().detach_watch(callback) };
-        // SAFETY: as above, taken once.
-        unsafe { ptr::read(&this.weak) }
-    }
-}
-
-impl<T: ?Sized, A: Allocator> Drop for Watch<T, A> {
-    fn drop(&mut self) {
-        // SAFETY: taken once, here.
-        let callback = unsafe { ManuallyDrop::take(&mut self.callback) };
-        // SAFETY: invariant 1; the weak reference, which has a share, is dropped afterwards.
-        unsafe { self.weak.watched_side().cancel_watch(callback) };
-    }
-}
-
-impl<T: ?Sized, A: Allocator> Deref for Watch<T, A> {
-    type Target = Weak<T, A>;
-
-    fn deref(&self) -> &Weak<T, A> {
-        &self.weak
-    }
-}
-
-impl<T: ?Sized, A: Allocator> fmt::Debug for Watch<T, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").field("waiting", &Watch::is_waiting(self)).finish_non_exhaustive()
-    }
-}
-
-// Moving it moves neither the object nor the callback.
-impl<T: ?Sized, A: Allocator> Unpin for Watch<T, A> {}
+watch!(Rc);

@@ -4,11 +4,13 @@
 use super::strong::Rc;
 use crate::object::{DEFERRABLE, ObjectPtr, Storage, Unborn};
 use crate::raw::{Header, Side};
+use crate::unsize::TakeApart;
 use allocator_api2::alloc::{AllocError, Allocator, Global, handle_alloc_error};
 use core::alloc::Layout;
 use core::fmt;
+use core::mem::ManuallyDrop;
 use core::panic::{RefUnwindSafe, UnwindSafe};
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
 /// A reference that does not keep its object alive; [`upgrade`](Weak::upgrade) asks for one that does.
 ///
@@ -58,6 +60,13 @@ impl<T, A: Allocator> Weak<T, A> {
     /// A `Weak` without an object, with an allocator.
     pub const fn new_in(alloc: A) -> Weak<T, A> {
         Weak { side: None, object: ObjectPtr::dangling(), alloc }
+    }
+}
+
+impl<T, A: Allocator> Weak<T, A> {
+    /// The value's address if the object is alive; otherwise an address that must not be looked at.
+    pub fn as_ptr(&self) -> *const T {
+        self.object.dangling_value()
     }
 }
 
@@ -163,6 +172,39 @@ impl<T: ?Sized, A: Allocator> Weak<T, A> {
     /// The side header of a `Weak` that was made from an object.
     pub(super) fn watched_side(&self) -> &Side {
         self.side().expect("made from an object")
+    }
+}
+
+/// All of a `Weak` but the address, for [`unsize!`](crate::unsize!).
+#[doc(hidden)]
+pub struct WeakRest<A: Allocator> {
+    side: Option<NonNull<Side>>,
+    value_offset: usize,
+    alloc: A,
+}
+
+impl<T, A: Allocator> TakeApart for Weak<T, A> {
+    type Value = T;
+    type Rest = WeakRest<A>;
+
+    fn take_apart(self) -> (*const T, Self::Rest) {
+        let this = ManuallyDrop::new(self);
+        let value_offset = ObjectPtr::<Header, T>::VALUE_OFFSET;
+        // SAFETY: `this` is never dropped, so the allocator is taken once.
+        let alloc = unsafe { ptr::read(&this.alloc) };
+        (this.as_ptr(), WeakRest { side: this.side, value_offset, alloc })
+    }
+}
+
+impl<A: Allocator> WeakRest<A> {
+    /// # Safety
+    ///
+    /// `pointer` came with this from `take_apart`, at most unsized since.
+    #[doc(hidden)]
+    pub unsafe fn put_together<T: ?Sized>(self, pointer: *const T) -> Weak<T, A> {
+        // SAFETY: the caller's promise.
+        let object = unsafe { ObjectPtr::from_dangling_value(pointer, self.value_offset) };
+        Weak { side: self.side, object, alloc: self.alloc }
     }
 }
 

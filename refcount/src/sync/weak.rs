@@ -5,12 +5,14 @@ use super::policy::{CheckFirst, Policy};
 use super::strong::Arc;
 use crate::object::{DEFERRABLE, ObjectPtr, Storage, Unborn};
 use crate::raw::{SharedHeader, SharedSide};
+use crate::unsize::TakeApart;
 use allocator_api2::alloc::{AllocError, Allocator, Global, handle_alloc_error};
 use core::alloc::Layout;
 use core::fmt;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::panic::{RefUnwindSafe, UnwindSafe};
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
 /// A reference that does not keep its object alive; [`upgrade`](Weak::upgrade) asks for one that does.
 ///
@@ -66,6 +68,13 @@ impl<T, A: Allocator, P: Policy> Weak<T, A, P> {
     /// A `Weak` without an object, with an allocator.
     pub const fn new_in(alloc: A) -> Weak<T, A, P> {
         Weak { side: None, object: ObjectPtr::dangling(), alloc, policy: PhantomData }
+    }
+}
+
+impl<T, A: Allocator, P: Policy> Weak<T, A, P> {
+    /// The value's address if the object is alive; otherwise an address that must not be looked at.
+    pub fn as_ptr(&self) -> *const T {
+        self.object.dangling_value()
     }
 }
 
@@ -192,6 +201,40 @@ impl<T: ?Sized, A: Allocator, P: Policy> Weak<T, A, P> {
     /// The side header of a `Weak` that was made from an object.
     pub(super) fn watched_side(&self) -> &SharedSide {
         self.side().expect("made from an object")
+    }
+}
+
+/// All of a `Weak` but the address, for [`unsize!`](crate::unsize!).
+#[doc(hidden)]
+pub struct WeakRest<A: Allocator, P: Policy> {
+    side: Option<NonNull<SharedSide>>,
+    value_offset: usize,
+    alloc: A,
+    policy: PhantomData<fn() -> P>,
+}
+
+impl<T, A: Allocator, P: Policy> TakeApart for Weak<T, A, P> {
+    type Value = T;
+    type Rest = WeakRest<A, P>;
+
+    fn take_apart(self) -> (*const T, Self::Rest) {
+        let this = ManuallyDrop::new(self);
+        let value_offset = ObjectPtr::<SharedHeader, T>::VALUE_OFFSET;
+        // SAFETY: `this` is never dropped, so the allocator is taken once.
+        let alloc = unsafe { ptr::read(&this.alloc) };
+        (this.as_ptr(), WeakRest { side: this.side, value_offset, alloc, policy: PhantomData })
+    }
+}
+
+impl<A: Allocator, P: Policy> WeakRest<A, P> {
+    /// # Safety
+    ///
+    /// `pointer` came with this from `take_apart`, at most unsized since.
+    #[doc(hidden)]
+    pub unsafe fn put_together<T: ?Sized>(self, pointer: *const T) -> Weak<T, A, P> {
+        // SAFETY: the caller's promise.
+        let object = unsafe { ObjectPtr::from_dangling_value(pointer, self.value_offset) };
+        Weak { side: self.side, object, alloc: self.alloc, policy: PhantomData }
     }
 }
 
