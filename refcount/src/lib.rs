@@ -104,9 +104,11 @@ extern crate alloc;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod checked;
 mod clone_value;
 mod convert;
 mod forward;
+pub mod freelist;
 mod object;
 mod owner;
 mod primitive;

@@ -1,6 +1,7 @@
 //! An object in memory: header, then value; and the memory while there is no value in it.
 #![allow(unsafe_code, reason = "objects are allocated, reached and freed by raw pointer")]
 
+use crate::checked;
 use crate::clone_value::CloneValue;
 use crate::raw::trashcan::{self, Dispose};
 use crate::raw::{FirstPanic, Header, Side};
@@ -193,7 +194,7 @@ impl<H: ObjectHeader, T: ?Sized> ObjectPtr<H, T> {
     pub(crate) unsafe fn into_storage<A: Allocator>(self, alloc: A) -> Storage<H, A> {
         // SAFETY: the object has its value by the caller's promise.
         let layout = Layout::for_value(unsafe { self.0.as_ref() });
-        Storage { memory: self.0.cast(), layout, alloc }
+        Storage { memory: self.0.cast(), layout, alloc: ManuallyDrop::new(alloc) }
     }
 }
 
@@ -226,23 +227,26 @@ impl<H, T> ObjectPtr<H, T> {
 pub(crate) struct Storage<H: ObjectHeader, A: Allocator> {
     memory: NonNull<H>,
     layout: Layout,
-    alloc: A,
+    alloc: ManuallyDrop<A>,
 }
 
 impl<H: ObjectHeader, A: Allocator> Storage<H, A> {
     /// Memory for a value of this layout, with a header that counts one reference.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     fn try_for_layout(value: Layout, meta: u32, alloc: A) -> Result<Storage<H, A>, AllocError> {
         let (layout, _) = Layout::new::<H>().extend(value).map_err(|_| AllocError)?;
         let layout = layout.pad_to_align();
         let memory = alloc.allocate(layout)?.cast::<H>();
         // SAFETY: freshly allocated, and the layout begins with a header.
         unsafe { memory.write(H::new(meta)) };
-        Ok(Storage { memory, layout, alloc })
+        checked::born(memory.as_ptr().cast_const().cast());
+        Ok(Storage { memory, layout, alloc: ManuallyDrop::new(alloc) })
     }
 
     /// Memory for a `T`.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub(crate) fn try_new<T>(meta: u32, alloc: A) -> Result<Storage<H, A>, AllocError> {
         Storage::try_for_layout(Layout::new::<T>(), meta, alloc)
     }
@@ -253,6 +257,7 @@ impl<H: ObjectHeader, A: Allocator> Storage<H, A> {
     ///
     /// Through [`handle_alloc_error`] if there is no memory.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub(crate) fn new<T>(meta: u32, alloc: A) -> Storage<H, A> {
         match Storage::try_new::<T>(meta, alloc) {
             Ok(storage) => storage,
@@ -265,6 +270,7 @@ impl<H: ObjectHeader, A: Allocator> Storage<H, A> {
     /// # Panics
     ///
     /// Through [`handle_alloc_error`] if there is no memory, and if so many values cannot be in memory.
+    #[cfg_attr(feature = "checked", track_caller)]
     pub(crate) fn for_slice<T>(len: usize, meta: u32, alloc: A) -> Storage<H, A> {
         let value = Layout::array::<T>(len).expect("a slice in memory is smaller than the address space");
         match Storage::try_for_layout(value, meta, alloc) {
@@ -278,6 +284,7 @@ impl<H: ObjectHeader, A: Allocator> Storage<H, A> {
     /// # Panics
     ///
     /// Through [`handle_alloc_error`] if there is no memory.
+    #[cfg_attr(feature = "checked", track_caller)]
     pub(crate) fn for_value<T: ?Sized>(value: &T, meta: u32, alloc: A) -> Storage<H, A> {
         let layout = Layout::for_value(value);
         match Storage::try_for_layout(layout, meta, alloc) {
@@ -401,17 +408,22 @@ impl<H: ObjectHeader, A: Allocator> Storage<H, A> {
 
     #[inline]
     fn into_alloc(self) -> A {
-        let this = ManuallyDrop::new(self);
-        // SAFETY: `this` is never dropped, so the allocator is read once.
-        unsafe { ptr::read(&this.alloc) }
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is never dropped, so the allocator is taken once.
+        unsafe { ManuallyDrop::take(&mut this.alloc) }
     }
 }
 
 impl<H: ObjectHeader, A: Allocator> Drop for Storage<H, A> {
     #[inline]
     fn drop(&mut self) {
+        // SAFETY: taken once, here.
+        let alloc = unsafe { ManuallyDrop::take(&mut self.alloc) };
+        let may_wait = cfg!(feature = "checked") && self.header().meta() & DEFERRABLE != 0;
         // SAFETY: invariant 1; nothing refers to the header any more.
-        unsafe { self.alloc.deallocate(self.memory.cast(), self.layout) };
+        let free = move |memory, layout| unsafe { alloc.deallocate(memory, layout) };
+        // SAFETY: an object that says it is deferrable has a `'static` allocator (invariant 3 of `Rc` and of `Arc`).
+        unsafe { checked::retire(may_wait, self.memory.cast(), self.layout, free) };
     }
 }
 
@@ -533,7 +545,7 @@ pub(crate) unsafe fn move_out<H: ObjectHeader, T, A: Allocator>(object: ObjectPt
     let value = unsafe { value.read() };
     if storage.header().is_outlined() {
         // SAFETY: dead, and its side header came from the same allocator.
-        unsafe { storage.header().bury(&storage.alloc) }.go_on();
+        unsafe { storage.header().bury(&*storage.alloc) }.go_on();
     }
     value
 }
@@ -563,6 +575,6 @@ impl<H: ObjectHeader, A: Allocator> Drop for Unborn<H, A> {
         // SAFETY: dropped once.
         let storage = unsafe { ManuallyDrop::take(&mut self.0) };
         // SAFETY: the object never lived; its side header came from the same allocator.
-        unsafe { storage.header().release_side(&storage.alloc) };
+        unsafe { storage.header().release_side(&*storage.alloc) };
     }
 }

@@ -19,6 +19,7 @@ impl Drop for Counted<'_> {
 }
 
 #[test]
+#[cfg(not(feature = "checked"))]
 fn sizes() {
     assert_eq!(size_of::<Rc<u64>>(), size_of::<usize>());
     assert_eq!(size_of::<Option<Rc<u64>>>(), size_of::<usize>());

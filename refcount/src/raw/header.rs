@@ -71,7 +71,7 @@ impl Header {
     /// Counts one reference less. `true`: that was the last one, the count is now zero, and the caller must destroy the object.
     ///
     /// An immortal header is left as it was and never dies. A count of zero stays zero and is never the last one again; a debug
-    /// build panics, as a reference was dropped that had not been counted.
+    /// build, or one with the feature `checked`, panics, as a reference was dropped that had not been counted.
     #[inline]
     #[must_use = "on `true` the caller must destroy the object"]
     pub fn decrement(&self) -> bool {
@@ -115,7 +115,11 @@ impl Header {
             count.set(word.down());
             return false;
         }
-        debug_assert!(!word.is_zero(), "a reference was dropped that had not been counted");
+        let counted = !word.is_zero();
+        assert!(
+            counted || !cfg!(any(debug_assertions, feature = "checked")),
+            "a reference was dropped that had not been counted"
+        );
         if !word.is_first() {
             return false;
         }

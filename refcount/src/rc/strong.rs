@@ -1,6 +1,7 @@
 //! `Rc`: making, sharing and dropping objects.
 #![allow(unsafe_code, reason = "an `Rc` owns an object through a pointer")]
 
+use crate::checked::Origin;
 use crate::object::{DEFERRABLE, Dead, ObjectPtr, Storage, move_out};
 use crate::owner::owner;
 use crate::raw::{Decrement, Header};
@@ -83,9 +84,11 @@ use core::pin::Pin;
 pub struct Rc<T: ?Sized, A: Allocator = Global> {
     pub(super) object: ObjectPtr<Header, T>,
     alloc: ManuallyDrop<A>,
+    origin: Origin,
     owns: PhantomData<T>,
 }
 
+#[cfg(not(feature = "checked"))]
 const _: () = assert!(size_of::<Option<Rc<u64>>>() == size_of::<usize>());
 
 owner!(Rc, Header);
@@ -98,12 +101,14 @@ impl<T, A: Allocator> Rc<T, A> {
     ///
     /// There are other strong references, or the object is immortal.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn try_unwrap(this: Rc<T, A>) -> Result<T, Rc<T, A>> {
         if !this.header().count().is_one() {
             return Err(this);
         }
         let last = this.header().decrement();
         debug_assert!(last);
+        this.origin.died(this.object.address());
         let (object, alloc) = this.into_parts();
         // SAFETY: the only reference was ours, and weak references can no longer be upgraded.
         Ok(unsafe { move_out(object, alloc) })
@@ -111,8 +116,12 @@ impl<T, A: Allocator> Rc<T, A> {
 
     /// The value, if this was the last strong reference. Otherwise the reference is dropped.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn into_inner(this: Rc<T, A>) -> Option<T> {
         let last = this.header().decrement();
+        if last {
+            this.origin.died(this.object.address());
+        }
         let (object, alloc) = this.into_parts();
         // SAFETY: the last reference was ours; if it was not, ours is no longer counted and `object` is not used.
         last.then(|| unsafe { move_out(object, alloc) })
@@ -120,6 +129,7 @@ impl<T, A: Allocator> Rc<T, A> {
 
     /// The value, cloned if there are other references to it.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn unwrap_or_clone(this: Rc<T, A>) -> T
     where
         T: Clone,
@@ -183,6 +193,7 @@ impl<T: ?Sized, A: Allocator> Rc<T, A> {
 
 impl<T: ?Sized, A: Allocator + Clone> Clone for Rc<T, A> {
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     fn clone(&self) -> Rc<T, A> {
         // First, because it may panic.
         let alloc = A::clone(&self.alloc);
@@ -195,6 +206,9 @@ impl<T: ?Sized, A: Allocator + Clone> Clone for Rc<T, A> {
 impl<T: ?Sized, A: Allocator> Drop for Rc<T, A> {
     #[inline]
     fn drop(&mut self) {
+        if !self.origin.may_drop(self.object.address()) {
+            return;
+        }
         match self.header().decrement_fast() {
             Decrement::Done => self.drop_alloc(),
             Decrement::Unsure => self.drop_slow(),

@@ -78,6 +78,7 @@ impl<T: ?Sized, A: Allocator> Weak<T, A> {
 
     /// Takes a strong reference, if the object is alive.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn upgrade(&self) -> Option<Rc<T, A>>
     where
         A: Clone,
@@ -85,8 +86,11 @@ impl<T: ?Sized, A: Allocator> Weak<T, A> {
         let side = self.side()?;
         // Before counting, because cloning the allocator may panic.
         let alloc = self.alloc.clone();
+        if !side.upgrade() {
+            return None;
+        }
         // SAFETY: after a successful upgrade the object is alive and counts our reference; the allocator stands for its own.
-        side.upgrade().then(|| unsafe { Rc::from_object(self.object, alloc) })
+        Some(unsafe { Rc::from_object(self.object, alloc) })
     }
 
     /// The number of `Rc`s to the object; zero if it is dead, `u32::MAX` if it is immortal.
@@ -218,6 +222,7 @@ impl<T: 'static> Rc<T> {
     /// let node = Rc::new_cyclic(|me| Node { me: me.clone() });
     /// assert!(Rc::ptr_eq(&node.me.upgrade().unwrap(), &node));
     /// ```
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn new_cyclic(make: impl FnOnce(&Weak<T>) -> T) -> Rc<T> {
         Rc::new_cyclic_in(make, Global)
     }
@@ -225,6 +230,7 @@ impl<T: 'static> Rc<T> {
 
 impl<T: 'static, A: Allocator + Clone + 'static> Rc<T, A> {
     /// [`Rc::new_cyclic`] with an allocator.
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn new_cyclic_in(make: impl FnOnce(&Weak<T, A>) -> T, alloc: A) -> Rc<T, A> {
         let unborn: Unborn<Header, A> = Unborn::new(Storage::new::<T>(DEFERRABLE, alloc));
         let storage = unborn.storage();

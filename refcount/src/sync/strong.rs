@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "an `Arc` owns an object through a pointer")]
 
 use super::policy::{CheckFirst, Policy};
+use crate::checked::Origin;
 use crate::object::{DEFERRABLE, Dead, ObjectPtr, Storage, move_out};
 use crate::owner::owner;
 use crate::raw::SharedHeader;
@@ -77,10 +78,12 @@ use core::pin::Pin;
 pub struct Arc<T: ?Sized, A: Allocator = Global, P: Policy = CheckFirst> {
     pub(super) object: ObjectPtr<SharedHeader, T>,
     alloc: ManuallyDrop<A>,
+    origin: Origin,
     owns: PhantomData<T>,
     policy: PhantomData<fn() -> P>,
 }
 
+#[cfg(not(feature = "checked"))]
 const _: () = assert!(size_of::<Option<Arc<u64>>>() == size_of::<usize>());
 
 owner!(Arc, SharedHeader, P: Policy);
@@ -99,10 +102,12 @@ impl<T, A: Allocator, P: Policy> Arc<T, A, P> {
     ///
     /// There are other strong references, or the object is immortal.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn try_unwrap(this: Arc<T, A, P>) -> Result<T, Arc<T, A, P>> {
         if !this.header().seize() {
             return Err(this);
         }
+        this.origin.died(this.object.address());
         let (object, alloc) = this.into_parts();
         // SAFETY: the only reference was ours, and weak references can no longer be upgraded.
         Ok(unsafe { move_out(object, alloc) })
@@ -111,8 +116,12 @@ impl<T, A: Allocator, P: Policy> Arc<T, A, P> {
     /// The value, if this was the last strong reference. Otherwise the reference is dropped. Of threads that all call it on the
     /// same object, exactly one gets the value.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn into_inner(this: Arc<T, A, P>) -> Option<T> {
         let last = this.header().decrement(P::CHECK_FIRST);
+        if last {
+            this.origin.died(this.object.address());
+        }
         let (object, alloc) = this.into_parts();
         // SAFETY: the last reference was ours; if it was not, ours is no longer counted and `object` is not used.
         last.then(|| unsafe { move_out(object, alloc) })
@@ -120,6 +129,7 @@ impl<T, A: Allocator, P: Policy> Arc<T, A, P> {
 
     /// The value, cloned if there are other references to it.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn unwrap_or_clone(this: Arc<T, A, P>) -> T
     where
         T: Clone,
@@ -184,6 +194,7 @@ impl<T: ?Sized, A: Allocator, P: Policy> Arc<T, A, P> {
 
 impl<T: ?Sized, A: Allocator + Clone, P: Policy> Clone for Arc<T, A, P> {
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     fn clone(&self) -> Arc<T, A, P> {
         // First, because it may panic.
         let alloc = A::clone(&self.alloc);
@@ -196,6 +207,9 @@ impl<T: ?Sized, A: Allocator + Clone, P: Policy> Clone for Arc<T, A, P> {
 impl<T: ?Sized, A: Allocator, P: Policy> Drop for Arc<T, A, P> {
     #[inline]
     fn drop(&mut self) {
+        if !self.origin.may_drop(self.object.address()) {
+            return;
+        }
         if self.header().decrement(P::CHECK_FIRST) {
             self.destroy();
         } else {

@@ -86,6 +86,7 @@ impl<T: ?Sized, A: Allocator, P: Policy> Weak<T, A, P> {
 
     /// Takes a strong reference, if the object is alive.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn upgrade(&self) -> Option<Arc<T, A, P>>
     where
         A: Clone,
@@ -93,8 +94,11 @@ impl<T: ?Sized, A: Allocator, P: Policy> Weak<T, A, P> {
         let side = self.side()?;
         // Before counting, because cloning the allocator may panic.
         let alloc = self.alloc.clone();
+        if !side.upgrade() {
+            return None;
+        }
         // SAFETY: after a successful upgrade the object is alive and counts our reference; the allocator stands for its own.
-        side.upgrade().then(|| unsafe { Arc::from_object(self.object, alloc) })
+        Some(unsafe { Arc::from_object(self.object, alloc) })
     }
 
     /// The number of `Arc`s to the object; zero if it is dead, `u32::MAX` if it is immortal.
@@ -248,6 +252,7 @@ impl<T: 'static> Arc<T> {
     /// let node = Arc::new_cyclic(|me| Node { me: me.clone() });
     /// assert!(Arc::ptr_eq(&node.me.upgrade().unwrap(), &node));
     /// ```
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn new_cyclic(make: impl FnOnce(&Weak<T>) -> T) -> Arc<T> {
         Arc::new_cyclic_in(make, Global)
     }
@@ -255,6 +260,7 @@ impl<T: 'static> Arc<T> {
 
 impl<T: 'static, A: Allocator + Clone + 'static> Arc<T, A> {
     /// [`Arc::new_cyclic`] with an allocator.
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn new_cyclic_in(make: impl FnOnce(&Weak<T, A>) -> T, alloc: A) -> Arc<T, A> {
         let unborn: Unborn<SharedHeader, A> = Unborn::new(Storage::new::<T>(DEFERRABLE, alloc));
         let storage = unborn.storage();
