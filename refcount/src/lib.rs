@@ -86,7 +86,7 @@
 //!
 //! | | |
 //! | --- | --- |
-//! | `std` | on by default. Without it (`no_std` + `alloc`) destruction recurses, and a panic in a destructor or callback keeps the others from running |
+//! | `std` | on by default. Without it (`no_std` + `alloc`) destruction recurses, and a panic in a callback aborts |
 //! | `serde` | `Serialize` and `Deserialize` for the pointers |
 //! | `checked` | for debugging: dropping twice, use after free through raw parts and counts below zero are caught, and both places named |
 //!
@@ -123,3 +123,5 @@ pub mod unsize;
 mod watch;
 
 pub use clone_value::CloneValue;
+#[cfg(feature = "std")]
+pub use raw::{UnraisableHook, set_unraisable_hook};

@@ -4,7 +4,7 @@
 use crate::checked;
 use crate::clone_value::CloneValue;
 use crate::raw::trashcan::{self, Dispose};
-use crate::raw::{FirstPanic, Header, Side};
+use crate::raw::{Header, Side, contain};
 #[cfg(target_has_atomic = "64")]
 use crate::raw::{SharedHeader, SharedSide};
 use allocator_api2::alloc::{AllocError, Allocator, handle_alloc_error};
@@ -38,7 +38,7 @@ pub(crate) trait ObjectHeader {
     /// # Safety
     ///
     /// The object is dead; `alloc` can free the side header's memory.
-    unsafe fn bury<A: Allocator>(&self, alloc: &A) -> FirstPanic;
+    unsafe fn bury<A: Allocator>(&self, alloc: &A);
 }
 
 macro_rules! object_header {
@@ -64,13 +64,13 @@ macro_rules! object_header {
                 unsafe { $header::release_side(self, alloc) }
             }
 
-            unsafe fn bury<A: Allocator>(&self, alloc: &A) -> FirstPanic {
-                let Some(side) = self.side() else { return FirstPanic::none() };
+            #[inline]
+            unsafe fn bury<A: Allocator>(&self, alloc: &A) {
+                let Some(side) = self.side() else { return };
                 // SAFETY: the object has its share until the next line.
-                let panic = unsafe { $side::call_watches_quietly(side) };
+                unsafe { $side::call_watches(side) };
                 // SAFETY: the caller's promise is the same.
                 unsafe { $header::release_side(self, alloc) };
-                panic
             }
         }
     };
@@ -485,9 +485,8 @@ impl<H: ObjectHeader, T: ?Sized, A: Allocator> Dead<H, T, A> {
     unsafe fn dispose_outlined(self) {
         // SAFETY: a dead object is still allocated.
         let header = unsafe { self.object.header() };
-        // The panic of a callback goes on when the object is gone.
         // SAFETY: its side header came from the same allocator.
-        let _panic = unsafe { header.bury(&self.alloc) };
+        unsafe { header.bury(&self.alloc) };
         // SAFETY: the caller's promise is the same.
         unsafe { self.dispose_value() }
     }
@@ -515,22 +514,34 @@ impl<H: ObjectHeader, T: ?Sized, A: Allocator> Dead<H, T, A> {
     /// The last reference is gone, and the object and its allocator are the caller's to destroy.
     #[inline]
     pub(crate) unsafe fn destroy(self) {
-        // SAFETY: a dead object is still allocated. It can nest if its value has drop glue, or if there may be callbacks.
-        if mem::needs_drop::<T>() || unsafe { self.object.header() }.is_outlined() {
+        if mem::needs_drop::<T>() {
             // SAFETY: the caller's promise.
-            unsafe { trashcan::dispose(self) }
-        } else {
-            // SAFETY: the caller's promise, and there is no side header.
-            unsafe { self.dispose_value() }
+            return unsafe { trashcan::dispose(self) };
         }
+        // SAFETY: a dead object is still allocated.
+        if unsafe { self.object.header() }.is_outlined() {
+            // SAFETY: the caller's promise.
+            return unsafe { self.destroy_for_callbacks() };
+        }
+        // SAFETY: the caller's promise, and there is no side header.
+        unsafe { self.dispose_value() }
+    }
+
+    /// An object without drop glue that has or had weak references: only their callbacks can run, and nest. Whatever panics there is
+    /// theirs. `extern "C"`, because such a function cannot unwind: callers keep their values in registers across a drop.
+    ///
+    /// # Safety
+    ///
+    /// That of [`Dead::destroy`].
+    #[cold]
+    #[allow(improper_ctypes_definitions, reason = "called by Rust only")]
+    unsafe extern "C" fn destroy_for_callbacks(self) {
+        // SAFETY: the caller's promise.
+        contain(|| unsafe { trashcan::dispose(self) });
     }
 }
 
 /// Moves the value out and frees the object.
-///
-/// # Panics
-///
-/// With the panic of a weak reference's callback; the value is dropped.
 ///
 /// # Safety
 ///
@@ -545,7 +556,7 @@ pub(crate) unsafe fn move_out<H: ObjectHeader, T, A: Allocator>(object: ObjectPt
     let value = unsafe { value.read() };
     if storage.header().is_outlined() {
         // SAFETY: dead, and its side header came from the same allocator.
-        unsafe { storage.header().bury(&*storage.alloc) }.go_on();
+        unsafe { storage.header().bury(&*storage.alloc) };
     }
     value
 }

@@ -13,7 +13,6 @@
 //!    [`Side::call_watches`], drop the value, [`release_side`](Header::release_side), free the memory.
 
 mod count;
-mod first_panic;
 mod header;
 #[cfg(target_has_atomic = "64")]
 mod shared_header;
@@ -23,14 +22,17 @@ mod shared_side;
 mod shared_word;
 mod side;
 pub mod trashcan;
+mod unraisable;
 mod watch;
 
 pub use count::Count;
-pub(crate) use first_panic::FirstPanic;
 pub use header::{Decrement, Header};
 #[cfg(target_has_atomic = "64")]
 pub(crate) use shared_header::SharedHeader;
 #[cfg(target_has_atomic = "64")]
 pub(crate) use shared_side::SharedSide;
 pub use side::Side;
+pub(crate) use unraisable::contain;
+#[cfg(feature = "std")]
+pub use unraisable::{UnraisableHook, set_unraisable_hook};
 pub use watch::Watch;

@@ -104,6 +104,11 @@ impl Header {
     #[inline]
     #[must_use = "on `true` the caller must destroy the object"]
     pub fn decrement_slow(&self) -> bool {
+        // The usual case first: an inline header, whose last reference this was.
+        if self.count.get().is_past_last() {
+            self.count.set(CountWord::ZERO);
+            return true;
+        }
         let inline = self.count.get().up();
         self.count.set(inline);
         if inline.is_immortal() {

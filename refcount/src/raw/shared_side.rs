@@ -1,7 +1,6 @@
 //! The side header of an object that threads share.
 #![allow(unsafe_code, reason = "a side header is reached through raw pointers and frees itself")]
 
-use super::first_panic::FirstPanic;
 use super::watch::{Lock, Watch, Watches};
 use crate::primitive::{AtomicU32, AtomicU64, Ordering, fence, wait};
 use allocator_api2::alloc::{AllocError, Allocator};
@@ -209,16 +208,16 @@ impl SharedSide {
         }
     }
 
-    /// [`Side::call_watches`](super::Side::call_watches), whose panic goes on when the result is dropped.
+    /// [`Side::call_watches`](super::Side::call_watches).
     ///
     /// # Safety
     ///
     /// As there.
-    pub(crate) unsafe fn call_watches_quietly(this: NonNull<SharedSide>) -> FirstPanic {
+    #[inline]
+    pub(crate) unsafe fn call_watches(this: NonNull<SharedSide>) {
         // SAFETY: the caller's share keeps it.
-        match unsafe { this.as_ref() }.record() {
-            Some(record) => record.watches.take().run(),
-            None => FirstPanic::none(),
+        if let Some(record) = unsafe { this.as_ref() }.record() {
+            call_taken(&record.watches);
         }
     }
 
@@ -373,6 +372,12 @@ impl SharedSide {
         // SAFETY: it was allocated with this layout in `allocate`, from an allocator that `alloc` can stand for.
         unsafe { alloc.deallocate(this.cast(), Layout::new::<SharedSide>()) };
     }
+}
+
+/// `extern "C"` as in [`Side`](super::Side).
+#[cold]
+extern "C" fn call_taken(watches: &Watches<Spin>) {
+    watches.take().run();
 }
 
 /// The record that a watched side header names.

@@ -2,7 +2,6 @@
 #![allow(unsafe_code, reason = "a side header is reached through raw pointers and frees itself")]
 
 use super::count::{Count, CountWord};
-use super::first_panic::FirstPanic;
 use super::watch::{Unshared, Watch, Watches};
 use allocator_api2::alloc::{AllocError, Allocator};
 use core::alloc::Layout;
@@ -278,30 +277,22 @@ impl Side {
     /// Calls the callbacks, the last registered first. Call it when upgrades fail and before the value is dropped; it does nothing more
     /// the second time.
     ///
-    /// What a callback drops is called all the same. All are called, whatever panics.
-    ///
-    /// # Panics
-    ///
-    /// With the first panic of a callback, when all have been called.
+    /// What a callback drops is called all the same. A panic goes to the [hook](super::set_unraisable_hook), and the next callback is called.
     ///
     /// # Safety
     ///
     /// The caller owns a share of the side header, which is the object's or one that it has retained for this.
+    #[inline]
     pub unsafe fn call_watches(this: NonNull<Side>) {
-        // SAFETY: the caller's promise is the same.
-        unsafe { Side::call_watches_quietly(this) }.go_on();
-    }
-
-    /// [`Side::call_watches`] whose panic goes on when the result is dropped.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Side::call_watches`].
-    pub(crate) unsafe fn call_watches_quietly(this: NonNull<Side>) -> FirstPanic {
         // SAFETY: the caller's share keeps it.
-        match unsafe { this.as_ref() }.watches() {
-            Some(watches) => watches.take().run(),
-            None => FirstPanic::none(),
+        if let Some(watches) = unsafe { this.as_ref() }.watches() {
+            call_taken(watches);
         }
     }
+}
+
+/// `extern "C"`, because such a function cannot unwind: dropping an object without drop glue then cannot either.
+#[cold]
+extern "C" fn call_taken(watches: &Watches<Unshared>) {
+    watches.take().run();
 }

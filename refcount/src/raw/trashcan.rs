@@ -27,6 +27,8 @@
 #![allow(unsafe_code, reason = "type-erased entries in chunked storage")]
 
 #[cfg(feature = "std")]
+mod first_panic;
+#[cfg(feature = "std")]
 mod queue;
 #[cfg(feature = "std")]
 mod thread;

@@ -19,7 +19,7 @@
 //! canceller gives back a share. The lock is a word of its own for shared objects, and nothing for those of one thread.
 #![allow(unsafe_code, reason = "an intrusive list of blocks with callbacks of erased types")]
 
-use super::first_panic::FirstPanic;
+use super::unraisable::contain;
 use crate::primitive::Cell;
 use allocator_api2::alloc::{AllocError, Allocator};
 use core::alloc::Layout;
@@ -275,28 +275,24 @@ impl<L: Lock> Callbacks<'_, L> {
         Some(link)
     }
 
-    /// Calls them all, whatever panics. The first panic goes on when the result is dropped.
-    #[must_use = "a panic goes on when it is dropped"]
-    pub(crate) fn run(mut self) -> FirstPanic {
-        let mut first = FirstPanic::none();
+    /// Calls them all. Their panics go to the [hook](super::set_unraisable_hook).
+    pub(crate) fn run(mut self) {
         while let Some(link) = self.pop() {
             // SAFETY: invariant 1: our share keeps the block.
             let call = unsafe { link.as_ref() }.call;
             // SAFETY: it was taken out of the list once, so it is called once.
-            first.catch(|| unsafe { call(link) });
+            contain(|| unsafe { call(link) });
             // SAFETY: our share.
-            first.catch(|| unsafe { self.list.give_back(link) });
+            contain(|| unsafe { self.list.give_back(link) });
         }
-        first
     }
 }
 
 impl<L: Lock> Drop for Callbacks<'_, L> {
     fn drop(&mut self) {
-        let mut first = FirstPanic::none();
         while let Some(link) = self.pop() {
             // SAFETY: our share.
-            first.catch(|| unsafe { self.list.give_back(link) });
+            contain(|| unsafe { self.list.give_back(link) });
         }
     }
 }

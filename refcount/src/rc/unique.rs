@@ -60,9 +60,8 @@ impl<T: ?Sized, A: Allocator> Rc<T, A> {
         let Some(side) = this.header().side() else { return };
         // SAFETY: the header's share keeps it until it is detached below.
         unsafe { side.as_ref() }.kill();
-        // A panic goes on when the object is complete again.
         // SAFETY: as above.
-        let _panic = unsafe { Side::call_watches_quietly(side) };
+        unsafe { Side::call_watches(side) };
         // SAFETY: invariant 2 of `Rc`: the side header came from an allocator that ours can stand for.
         unsafe { this.header().detach_side(Rc::allocator(this)) };
     }

@@ -52,8 +52,9 @@ use core::ptr;
 ///
 /// # Panics in callbacks
 ///
-/// All callbacks are called, the value is dropped and its memory freed; then the first panic goes on, from whatever dropped the object.
-/// Without the feature `std` it goes on at once: the callbacks left over are not called, and the object leaks.
+/// As in CPython it is reported (the panic hook prints it) and goes no further than the
+/// [hook for such cases](crate::set_unraisable_hook): the next callback is called, and the object is destroyed. Without the feature `std` it
+/// aborts.
 ///
 /// # Invariants
 ///

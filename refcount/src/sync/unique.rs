@@ -54,9 +54,8 @@ impl<T: ?Sized, A: Allocator, P: Policy> Arc<T, A, P> {
     fn seize(this: &mut Arc<T, A, P>) -> bool {
         let seized = this.header().seize();
         if let Some(side) = this.header().side().filter(|_| seized) {
-            // A panic of a callback goes on when the object is complete again.
             // SAFETY: the header's share keeps it until it is detached below.
-            let _panic = unsafe { SharedSide::call_watches_quietly(side) };
+            unsafe { SharedSide::call_watches(side) };
             // SAFETY: just seized; invariant 2 of `Arc`: the allocator of the side header.
             unsafe { this.header().detach_side(Arc::allocator(this)) };
         }

@@ -1,7 +1,7 @@
 //! One thread's queue, and how deep that thread is.
 #![allow(unsafe_code, reason = "disposals are made when they are due")]
 
-use super::super::first_panic::FirstPanic;
+use super::first_panic::FirstPanic;
 use super::queue::{Entry, Queue};
 use super::{DEPTH_LIMIT, Dispose};
 use core::cell::Cell;
@@ -75,7 +75,7 @@ impl Trashcan {
         }
         self.depth.set(0);
         self.queue.free();
-        first_panic.go_on();
+        drop(first_panic);
     }
 }
 
