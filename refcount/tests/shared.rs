@@ -196,6 +196,7 @@ fn immortal_objects() {
         }
     });
     assert_eq!((Arc::strong_count(&one), Arc::weak_count(&one)), (u32::MAX as usize, 0));
+    let side_of_one = Arc::downgrade(&one);
     *Arc::make_mut(&mut one) = 2;
     assert_eq!((*one, *ONE), (2, 1));
     drop(one);
@@ -205,6 +206,12 @@ fn immortal_objects() {
     let weak = Arc::downgrade(&made);
     drop(made);
     assert_eq!(*weak.upgrade().unwrap(), "for ever");
+
+    /// In sight of leak checkers, which do not see the address in an outlined header.
+    type Kept = (Weak<u64>, Weak<String>, usize);
+    static KEPT: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
+    let address = Arc::as_ptr(&weak.upgrade().unwrap()).expose_provenance();
+    KEPT.lock().unwrap().push((side_of_one, weak, address));
 }
 
 #[test]

@@ -84,6 +84,7 @@ impl SharedHeader {
     #[inline(never)]
     extern "C" fn increment_again(&self, before: SharedWord) {
         if before.is_slow() {
+            before.expect_room();
             self.word.fetch_sub(1, Ordering::Relaxed); // Relaxed: only what was in transit is taken back.
             self.increment_slow();
         } else {
@@ -104,8 +105,7 @@ impl SharedHeader {
         // Release: what this thread did with the object comes before what the last one does; pairs with the fence below.
         let before = SharedWord(self.word.fetch_sub(1, Ordering::Release));
         if before.is_slow() {
-            self.word.fetch_add(1, Ordering::Relaxed); // Relaxed: only what was in transit is taken back.
-            return self.decrement_slow();
+            return self.decrement_again(before);
         }
         debug_assert!(before.count() != 0, "a reference was dropped that had not been counted");
         if before.count() != 1 {
@@ -121,6 +121,14 @@ impl SharedHeader {
     fn decrement_slow(&self) -> bool {
         // SAFETY: invariant 1; the reference that goes here keeps the object until it has been subtracted.
         self.side().is_some_and(|side| unsafe { side.as_ref() }.decrement())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn decrement_again(&self, before: SharedWord) -> bool {
+        before.expect_room();
+        self.word.fetch_add(1, Ordering::Relaxed); // Relaxed: only what was in transit is taken back.
+        self.decrement_slow()
     }
 
     /// The object is never destroyed from now on.
