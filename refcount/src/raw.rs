@@ -26,6 +26,7 @@ mod unraisable;
 mod watch;
 
 pub use count::Count;
+pub(crate) use header::Increment;
 pub use header::{Decrement, Header};
 #[cfg(target_has_atomic = "64")]
 pub(crate) use shared_header::SharedHeader;

@@ -2,7 +2,7 @@
 //! ratios. Every workload checks its own result.
 //!
 //! ```text
-//! cargo run --release -p cpymem-refcount --example costs [PART OF A NAME]
+//! cargo run --release -p cpymem-refcount --example costs [PART OF A NAME...]
 //! ```
 
 mod local;

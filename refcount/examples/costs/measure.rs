@@ -8,20 +8,20 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// What was asked for on the command line: all workloads, or those with a part of the name.
+/// What was asked for on the command line: all workloads, or those with one of these parts in their names.
 pub(crate) struct Table {
-    part: Option<String>,
+    parts: Vec<String>,
 }
 
 impl Table {
     pub(crate) fn new(title: &str) -> Table {
         println!("{title:<48} {:>9} {:>9} {:>7}", "std", "this", "ratio");
-        Table { part: std::env::args().nth(1) }
+        Table { parts: std::env::args().skip(1).collect() }
     }
 
     /// A line: the medians of both in nanoseconds for one operation, and the median of their ratios.
     pub(crate) fn compare(&self, name: &str, theirs: fn() -> f64, ours: fn() -> f64) {
-        if self.part.as_ref().is_some_and(|part| !name.contains(part.as_str())) {
+        if !self.parts.is_empty() && !self.parts.iter().any(|part| name.contains(part.as_str())) {
             return;
         }
         // Once each to warm up.

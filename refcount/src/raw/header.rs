@@ -52,6 +52,15 @@ pub enum Decrement {
     Unsure,
 }
 
+/// How far [`Header::increment_fast`] came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Increment {
+    /// The reference is counted.
+    Done,
+    /// The header is immortal, outlined or full: [`Header::increment_slow`] decides.
+    Unsure,
+}
+
 impl Header {
     /// A header with one reference.
     pub const fn new(meta: u32) -> Header {
@@ -61,11 +70,20 @@ impl Header {
     /// Counts one more reference. Beyond 2^30 references the object becomes immortal; an immortal header is left as it was.
     #[inline]
     pub fn increment(&self) {
-        let word = self.count.get().up();
-        self.count.set(word);
-        if word.is_slow() {
+        if self.increment_fast() == Increment::Unsure {
             self.increment_slow();
         }
+    }
+
+    /// The part of [`increment`](Header::increment) that belongs into every clone.
+    ///
+    /// After [`Increment::Unsure`] the header is between two states: nothing but `increment_slow` may be called on it.
+    #[inline]
+    #[must_use = "`Unsure` leaves the rest to `increment_slow`"]
+    pub(crate) fn increment_fast(&self) -> Increment {
+        let word = self.count.get().up();
+        self.count.set(word);
+        if word.is_slow() { Increment::Unsure } else { Increment::Done }
     }
 
     /// Counts one reference less. `true`: that was the last one, the count is now zero, and the caller must destroy the object.
@@ -138,7 +156,7 @@ impl Header {
     /// 0.4 ns in a loop that clones and drops.
     #[cold]
     #[inline(never)]
-    extern "C" fn increment_slow(&self) {
+    pub(crate) extern "C" fn increment_slow(&self) {
         self.count.set(self.count.get().down());
         let count = self.count_cell();
         let word = count.get();

@@ -4,7 +4,7 @@
 use crate::checked::Origin;
 use crate::object::{DEFERRABLE, Dead, ObjectPtr, Storage, move_out};
 use crate::owner::owner;
-use crate::raw::{Decrement, Header};
+use crate::raw::{Decrement, Header, Increment};
 use allocator_api2::alloc::{AllocError, Allocator, Global};
 use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, MaybeUninit};
@@ -179,6 +179,15 @@ impl<T: ?Sized, A: Allocator> Rc<T, A> {
         this.header().count().is_immortal()
     }
 
+    /// An immortal object, or one with a side header. A function of each type, so that it is called directly and no caller keeps its
+    /// address in a register; `extern "C"` as in [`Header`].
+    #[cold]
+    #[inline(never)]
+    #[allow(improper_ctypes_definitions, reason = "called by Rust only")]
+    extern "C" fn clone_slow(&self) {
+        self.header().increment_slow();
+    }
+
     /// The last reference, or an object with a side header. Small, so that the latter needs no stack frame.
     #[cold]
     #[inline(never)]
@@ -197,7 +206,9 @@ impl<T: ?Sized, A: Allocator + Clone> Clone for Rc<T, A> {
     fn clone(&self) -> Rc<T, A> {
         // First, because it may panic.
         let alloc = A::clone(&self.alloc);
-        self.header().increment();
+        if self.header().increment_fast() == Increment::Unsure {
+            self.clone_slow();
+        }
         // SAFETY: the new reference is counted; a clone of an allocator can stand for it.
         unsafe { Rc::from_object(self.object, alloc) }
     }
