@@ -46,6 +46,7 @@
 //! | clone, drop of a clone | `rc`: an addition in memory and a test of its sign; `sync`: a load, a test, an atomic addition |
 //! | the same of an immortal object | `rc`: two additions that cancel out; `sync`: a load and a test, nothing is stored |
 //! | the first weak reference | 16 bytes; from then on counting goes through them, out of line |
+//! | a callback | 48 bytes and what it captures; the first one of an object 16 more |
 //! | the last drop | thread-local depth up and down; nothing for types without drop glue |
 //! | destruction deeper than 64 | 40 bytes for each object that waits in the queue |
 //!
@@ -58,7 +59,7 @@
 //!
 //! | | `std` | here |
 //! | --- | --- | --- |
-//! | header | 16 bytes | 8 bytes; 16 more once an object has a weak reference, 24 more once it has a callback |
+//! | header | 16 bytes | 8 bytes; 16 more once an object has a weak reference |
 //! | memory of a dead object | kept while there are weak references | freed at once; only the 16 bytes stay |
 //! | too many references | abort | the object becomes immortal: it leaks |
 //! | dropping a long chain | overflows the stack | bounded depth, for objects made by the `'static` constructors |
