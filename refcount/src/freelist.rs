@@ -87,6 +87,15 @@ impl List {
 ///
 /// Allocating and freeing a block that a list has room for costs a few loads and stores. Dropping the lists frees what they keep.
 ///
+/// ```compile_fail,E0277
+/// fn shareable<T: Sync>(_: T) {}
+/// shareable(cpymem_refcount::freelist::FreeLists::new(1, allocator_api2::alloc::Global));
+/// ```
+/// ```
+/// fn shareable<T: Sync>(_: T) {}
+/// shareable(cpymem_refcount::freelist::PerThread);
+/// ```
+///
 /// # Invariants
 ///
 /// 1. The blocks of `lists[c]` were allocated by `alloc` with `layout_of(c)`.

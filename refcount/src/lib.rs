@@ -46,7 +46,7 @@
 //! | clone, drop of a clone | `rc`: an addition in memory and a test of its sign; `sync`: a load, a test, an atomic addition |
 //! | the same of an immortal object | `rc`: two additions that cancel out; `sync`: a load and a test, nothing is stored |
 //! | the first weak reference | 16 bytes; from then on counting goes through them, out of line |
-//! | a callback | 48 bytes and what it captures; the first one of an object 16 more |
+//! | a callback | 56 bytes and what it captures; the first one of an object 16 more |
 //! | the last drop | thread-local depth up and down; nothing for types without drop glue |
 //! | destruction deeper than 64 | 40 bytes for each object that waits in the queue |
 //!

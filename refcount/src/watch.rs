@@ -7,7 +7,10 @@ macro_rules! watch {
             /// Makes a [`Watch`]: a [`Weak`] to the object, and a callback for its death.
             ///
             /// The first one allocates a record of the object's callbacks, each of them a block of its own.
-            pub fn downgrade_with(this: &$pointer<T, A $(, $P)?>, callback: impl FnOnce(&Weak<T, A $(, $P)?>) + 'static) -> Watch<T, A $(, $P)?>
+            pub fn downgrade_with(
+                this: &$pointer<T, A $(, $P)?>,
+                callback: impl FnOnce(&Weak<T, A $(, $P)?>) $(+ $Send)? + 'static,
+            ) -> Watch<T, A $(, $P)?>
             where
                 A: Clone,
             {

@@ -40,6 +40,32 @@ use core::ptr;
 /// assert_eq!(*log.borrow(), ["last", "first"]);
 /// ```
 ///
+/// Like `Rc` it stays on its thread:
+///
+/// ```compile_fail,E0277
+/// fn sendable<T: Send>(_: T) {}
+/// sendable(cpymem_refcount::rc::Rc::downgrade_with(&cpymem_refcount::rc::Rc::new(1), |_| {}));
+/// ```
+/// ```
+/// fn sendable<T: Send>(_: T) {}
+/// sendable(cpymem_refcount::sync::Arc::downgrade_with(&cpymem_refcount::sync::Arc::new(1), |_| {}));
+/// ```
+///
+/// A callback may be called long after the scope in which it was made:
+///
+/// ```compile_fail,E0597
+/// use cpymem_refcount::rc::Rc;
+/// let object = Rc::new(1);
+/// let local = String::from("x");
+/// let watch = Rc::downgrade_with(&object, |_| println!("{local}"));
+/// ```
+/// ```
+/// use cpymem_refcount::rc::Rc;
+/// let object = Rc::new(1);
+/// let local = String::from("x");
+/// let watch = Rc::downgrade_with(&object, move |_| println!("{local}"));
+/// ```
+///
 /// # The order
 ///
 /// As in CPython's `PyObject_ClearWeakRefs`: when the count falls to zero, all weak references are dead; then the callbacks are called,

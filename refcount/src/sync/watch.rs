@@ -41,6 +41,19 @@ use core::ptr;
 /// assert_eq!(*log.lock().unwrap(), ["last", "first"]);
 /// ```
 ///
+/// A callback is called by whatever thread drops the object, so that it must be `Send`:
+///
+/// ```compile_fail,E0277
+/// use cpymem_refcount::sync::Arc;
+/// let local = std::rc::Rc::new(1);
+/// let watch = Arc::downgrade_with(&Arc::new(1), move |_| drop(local));
+/// ```
+/// ```
+/// use cpymem_refcount::sync::Arc;
+/// let shared = std::sync::Arc::new(1);
+/// let watch = Arc::downgrade_with(&Arc::new(1), move |_| drop(shared));
+/// ```
+///
 /// # The order
 ///
 /// As in CPython's `PyObject_ClearWeakRefs`: when the count falls to zero, all weak references are dead; then the callbacks are called,
