@@ -4,9 +4,11 @@
 //! cargo bench -p cpymem-refcount --bench pointers
 //! ```
 
+use cpymem_refcount::freelist::PerThread;
 use cpymem_refcount::{rc, sync};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
+use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -63,6 +65,41 @@ fn local(criterion: &mut Criterion) {
     clone_and_drop(group, "std", std::rc::Rc::new, std::rc::Rc::strong_count);
     clone_and_drop(group, "cpymem", rc::Rc::new, rc::Rc::strong_count);
     clone_and_drop(group, "hybrid-rc", hybrid_rc::Rc::new, hybrid_rc::Rc::strong_count);
+    let per_thread = |value| rc::Rc::new_in(value, PerThread);
+    clone_and_drop(group, "cpymem PerThread", per_thread, rc::Rc::strong_count);
+    let on_heap = |value| rc::Rc::new_in(value, cpymem_allocator::Global);
+    clone_and_drop(group, "cpymem on its heap", on_heap, rc::Rc::strong_count);
+}
+
+/// The first weak reference, with and without a callback, to the death of the object.
+fn weak(criterion: &mut Criterion) {
+    let group = &mut criterion.benchmark_group("weak");
+    group.bench_function("std/new, downgrade, drop, upgrade", |b| {
+        b.iter(|| {
+            let weak = std::rc::Rc::downgrade(&black_box(std::rc::Rc::new(1_u64)));
+            assert!(black_box(weak).upgrade().is_none());
+        });
+    });
+    group.bench_function("cpymem/new, downgrade, drop, upgrade", |b| {
+        b.iter(|| {
+            let weak = rc::Rc::downgrade(&black_box(rc::Rc::new(1_u64)));
+            assert!(black_box(weak).upgrade().is_none());
+        });
+    });
+    let calls = Cell::new(0_u64);
+    // A callback is `'static`, so that it counts in a cell that lives for ever.
+    let counter: &'static Cell<u64> = Box::leak(Box::new(calls));
+    let mut rounds = 0;
+    group.bench_function("cpymem/new, downgrade_with, drop", |b| {
+        b.iter(|| {
+            rounds += 1;
+            let object = rc::Rc::new(1_u64);
+            let watch = rc::Rc::downgrade_with(&object, |_| counter.set(counter.get() + 1));
+            drop(black_box(object));
+            drop(watch);
+        });
+    });
+    assert_eq!(counter.get(), rounds);
 }
 
 fn atomic(criterion: &mut Criterion) {
@@ -89,6 +126,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(Duration::from_millis(400));
-    targets = local, atomic
+    targets = local, atomic, weak
 }
 criterion_main!(pointers);

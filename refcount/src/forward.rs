@@ -3,6 +3,38 @@
 /// Implements them for `Rc`, or for `Arc` with its policy.
 macro_rules! forward_to_value {
     ($pointer:ident $(, $P:ident: $Policy:ident)?) => {
+        impl<T: ?Sized, A: Allocator $(, $P: $Policy)?> AsRef<T> for $pointer<T, A $(, $P)?> {
+            #[inline]
+            fn as_ref(&self) -> &T {
+                self
+            }
+        }
+
+        impl<T: ?Sized, A: Allocator $(, $P: $Policy)?> Borrow<T> for $pointer<T, A $(, $P)?> {
+            #[inline]
+            fn borrow(&self) -> &T {
+                self
+            }
+        }
+
+        // Moving the pointer does not move its value.
+        impl<T: ?Sized, A: Allocator $(, $P: $Policy)?> Unpin for $pointer<T, A $(, $P)?> {}
+        // As for `std`: what a panic can leave behind is what a shared reference shows; the counts are never left half done.
+        impl<T, A, $($P)?> UnwindSafe for $pointer<T, A $(, $P)?>
+        where
+            T: RefUnwindSafe + ?Sized,
+            A: Allocator + UnwindSafe,
+            $($P: $Policy,)?
+        {
+        }
+        impl<T, A, $($P)?> RefUnwindSafe for $pointer<T, A $(, $P)?>
+        where
+            T: RefUnwindSafe + ?Sized,
+            A: Allocator + RefUnwindSafe,
+            $($P: $Policy,)?
+        {
+        }
+
         impl<T: ?Sized + PartialEq, A: Allocator $(, $P: $Policy)?> PartialEq for $pointer<T, A $(, $P)?> {
             #[inline]
             fn eq(&self, other: &$pointer<T, A $(, $P)?>) -> bool {

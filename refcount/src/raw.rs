@@ -8,9 +8,9 @@
 //! 1. Allocate, write [`Header::new`] at the front and the value behind it.
 //! 2. [`increment`](Header::increment) for every new reference, [`decrement`](Header::decrement) for every one that goes.
 //! 3. For a weak reference: [`side_or_insert`](Header::side_or_insert), then [`Side::retain`]. To use it:
-//!    [`Side::upgrade`]. To let go of it: [`Side::release`].
+//!    [`Side::upgrade`]. To let go of it: [`Side::release`]. For a callback at the object's death: [`Side::watch`].
 //! 4. When `decrement` returns `true`: hand the object to [`trashcan::dispose`], or destroy it on the spot. Destroying means:
-//!    drop the value, [`release_side`](Header::release_side), free the memory.
+//!    [`Side::call_watches`], drop the value, [`release_side`](Header::release_side), free the memory.
 
 mod count;
 mod header;
@@ -22,11 +22,18 @@ mod shared_side;
 mod shared_word;
 mod side;
 pub mod trashcan;
+mod unraisable;
+mod watch;
 
 pub use count::Count;
+pub(crate) use header::Increment;
 pub use header::{Decrement, Header};
 #[cfg(target_has_atomic = "64")]
 pub(crate) use shared_header::SharedHeader;
 #[cfg(target_has_atomic = "64")]
 pub(crate) use shared_side::SharedSide;
 pub use side::Side;
+pub(crate) use unraisable::contain;
+#[cfg(feature = "std")]
+pub use unraisable::{UnraisableHook, set_unraisable_hook};
+pub use watch::Watch;

@@ -1,18 +1,6 @@
 //! `Rc` and `Weak` for one thread: [`std::rc`] with an 8-byte header, immortal objects and bounded destruction.
 //!
-//! What differs from `std::rc`:
-//!
-//! | | `std::rc` | here |
-//! | --- | --- | --- |
-//! | header | 16 bytes | 8 bytes; 16 more once an object has a weak reference |
-//! | memory of a dead object | kept while there are weak references | freed at once; only 16 bytes stay |
-//! | too many references | aborts | the object becomes immortal |
-//! | dropping a long chain | overflows the stack | bounded depth, for objects made by the `'static` constructors |
-//! | `new`, `From`, `Default`, `collect` | any `T` | `T: 'static`; [`Rc::new_borrowed`] for any `T` |
-//! | `get_mut`, `make_mut` | any `T` | `T: 'static`; [`Rc::get_mut_borrowed`], [`Rc::make_mut_borrowed`] for any `T` |
-//! | unsized values | coercion | [`unsize_rc!`](crate::unsize_rc), or [`Rc::from`] for slices and `str` |
-//! | a value that borrows from its own owner's scope | `#[may_dangle]` lets the owner drop it last | the borrow must outlive the `Rc` |
-//! | `downgrade` | allocates nothing | the first one allocates the side header |
+//! [What differs from `std::rc`](crate#differences-from-std) stands in the crate's documentation.
 //!
 //! # Deferred destruction
 //!
@@ -39,7 +27,9 @@ mod compare;
 mod convert;
 mod strong;
 mod unique;
+mod watch;
 mod weak;
 
 pub use strong::Rc;
+pub use watch::Watch;
 pub use weak::Weak;

@@ -1,4 +1,6 @@
 //! Any allocator: every block goes back with the layout it was asked for, and an allocator that has nothing is no disaster.
+// With `checked` the memory of dead objects waits.
+#![cfg(not(feature = "checked"))]
 #![allow(unsafe_code, reason = "allocators of the tests' own")]
 
 use allocator_api2::alloc::{AllocError, Allocator, Global};

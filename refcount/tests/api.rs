@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "raw pointers are part of the interface")]
 
 use cpymem_refcount::rc::{Rc, Weak};
-use cpymem_refcount::unsize_rc;
+use cpymem_refcount::unsize;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -19,6 +19,7 @@ impl Drop for Counted<'_> {
 }
 
 #[test]
+#[cfg(not(feature = "checked"))]
 fn sizes() {
     assert_eq!(size_of::<Rc<u64>>(), size_of::<usize>());
     assert_eq!(size_of::<Option<Rc<u64>>>(), size_of::<usize>());
@@ -259,7 +260,7 @@ fn unsized_values() {
     let aligned: Rc<[u128]> = vec![1, 2, 3].into();
     assert!(aligned.as_ptr().is_aligned());
 
-    let any: Rc<dyn Any> = unsize_rc!(Rc::new(String::from("any")));
+    let any: Rc<dyn Any> = unsize!(Rc::new(String::from("any")));
     let weak = Rc::downgrade(&any);
     assert_eq!(any.downcast_ref::<String>().unwrap(), "any");
     assert!(weak.upgrade().unwrap().is::<String>());
@@ -267,7 +268,7 @@ fn unsized_values() {
     assert!(weak.upgrade().is_none());
 
     let drops = Cell::new(0);
-    let slice: Rc<[Counted]> = unsize_rc!(Rc::new_borrowed([Counted(&drops), Counted(&drops)]));
+    let slice: Rc<[Counted]> = unsize!(Rc::new_borrowed([Counted(&drops), Counted(&drops)]));
     drop(slice);
     assert_eq!(drops.get(), 2);
 }

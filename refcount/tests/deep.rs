@@ -1,14 +1,18 @@
 //! Deep and wide structures on small stacks, destructors that do unusual things, and panics among them.
 
+use allocator_api2::alloc::Global;
+use cpymem_refcount::freelist::PerThread;
 use cpymem_refcount::raw::trashcan::{self, DEPTH_LIMIT};
-use cpymem_refcount::rc::{Rc, Weak};
-use cpymem_refcount::unsize_rc;
+use cpymem_refcount::rc::{Rc, Watch, Weak};
+use cpymem_refcount::sync;
+use cpymem_refcount::unsize;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+/// With `checked` every object is in a table.
+const MANY: usize = if cfg!(feature = "checked") { 100_000 } else { 10_000_000 };
 const SMALL_STACK: usize = 512 << 10;
 
 fn on_small_stack(test: impl FnOnce() + Send + 'static) {
@@ -45,9 +49,56 @@ fn chain(length: usize) -> Option<Rc<Link>> {
 #[test]
 fn chain_of_ten_million() {
     on_small_stack(|| {
-        drop(chain(10_000_000));
-        expect_drops(10_000_000);
+        drop(chain(MANY));
+        expect_drops(MANY);
     });
+}
+
+/// Links of every kind in turn: they share one queue.
+#[test]
+fn chain_of_ten_million_of_every_kind() {
+    type CountingFirst = sync::Arc<Mixed, Global, sync::CountFirst>;
+    #[expect(dead_code, reason = "owns the rest")]
+    enum Next {
+        End,
+        Local(Rc<Mixed>),
+        Shared(sync::Arc<Mixed>),
+        CountingFirst(CountingFirst),
+        Pinned(std::pin::Pin<Rc<Mixed>>),
+        FreeList(Rc<Mixed, PerThread>),
+        Slice(sync::Arc<[Mixed]>),
+        Object(Rc<dyn std::any::Any>),
+        Detached(Rc<Mixed>),
+    }
+    struct Mixed(#[expect(dead_code, reason = "owns the rest")] Next, Counted);
+    on_small_stack(|| {
+        let mut next = Next::End;
+        for i in 0..MANY {
+            let link = Mixed(next, Counted);
+            next = match i % 8 {
+                0 => Next::Local(Rc::new(link)),
+                1 => Next::Shared(sync::Arc::new(link)),
+                2 => Next::CountingFirst(sync::Arc::with_policy(sync::Arc::new(link))),
+                3 => Next::Pinned(Rc::pin(link)),
+                4 => Next::FreeList(Rc::new_in(link, PerThread)),
+                5 => Next::Slice([link].into()),
+                6 => Next::Object(unsize!(Rc::new(link))),
+                _ => {
+                    // With a callback, and so with a side header.
+                    let link = Rc::new(link);
+                    drop(Watch::detach(Rc::downgrade_with(&link, |_| CALLS.set(CALLS.get() + 1))));
+                    Next::Detached(link)
+                }
+            };
+        }
+        drop(next);
+        expect_drops(MANY);
+        assert_eq!(CALLS.get(), MANY / 8);
+    });
+}
+
+thread_local! {
+    static CALLS: Cell<usize> = const { Cell::new(0) };
 }
 
 #[test]
@@ -89,7 +140,7 @@ fn chain_of_trait_objects_and_slices() {
         let mut head: Option<Rc<dyn Anything>> = None;
         for _ in 0..100_000 {
             let slice: Rc<[Boxed]> = vec![Boxed(head.take(), Counted)].into();
-            head = Some(unsize_rc!(Rc::new(slice)));
+            head = Some(unsize!(Rc::new(slice)));
         }
         drop(head);
         expect_drops(100_000);
@@ -120,15 +171,15 @@ fn at_the_limit<T: 'static>(end: T) -> Rc<dyn std::any::Any> {
     impl Drop for Above {
         fn drop(&mut self) {}
     }
-    let mut top: Rc<dyn std::any::Any> = unsize_rc!(Rc::new(end));
+    let mut top: Rc<dyn std::any::Any> = unsize!(Rc::new(end));
     for _ in 0..DEPTH_LIMIT {
-        top = unsize_rc!(Rc::new(Above(top)));
+        top = unsize!(Rc::new(Above(top)));
     }
     top
 }
 
 #[test]
-fn a_destructor_that_drops_a_million_others() {
+fn a_destructor_that_drops_ten_million_others() {
     struct Many(RefCell<Vec<Rc<Counted>>>);
     impl Drop for Many {
         fn drop(&mut self) {
@@ -136,15 +187,15 @@ fn a_destructor_that_drops_a_million_others() {
         }
     }
     on_small_stack(|| {
-        // Beyond the limit the million is queued; then run at depth 1; in both cases all are gone when the root is.
-        let many = || Many(RefCell::new((0..1_000_000).map(|_| Rc::new(Counted)).collect()));
-        drop(Rc::new(many()));
-        expect_drops(1_000_000);
-        drop(at_the_limit(many()));
-        expect_drops(1_000_000);
+        // Beyond the limit they are queued, and then run at depth 1; in both cases all are gone when the root is.
+        let many = |count| Many(RefCell::new((0..count).map(|_| Rc::new(Counted)).collect()));
+        drop(Rc::new(many(MANY)));
+        expect_drops(MANY);
+        drop(at_the_limit(many(MANY / 10)));
+        expect_drops(MANY / 10);
         struct Owner(#[expect(dead_code, reason = "owned")] Many);
-        drop(at_the_limit(Rc::new(Owner(many()))));
-        expect_drops(1_000_000);
+        drop(at_the_limit(Rc::new(Owner(many(MANY / 10)))));
+        expect_drops(MANY / 10);
     });
 }
 
@@ -264,7 +315,7 @@ fn the_end_of_a_thread() {
     struct Finally(RefCell<Option<Rc<Last>>>);
     struct Last {
         _next: Option<Rc<Last>>,
-        drops: Arc<AtomicUsize>,
+        drops: std::sync::Arc<AtomicUsize>,
     }
     impl Drop for Last {
         fn drop(&mut self) {
@@ -276,7 +327,7 @@ fn the_end_of_a_thread() {
         static LATE: RefCell<Option<Rc<Last>>> = const { RefCell::new(None) };
     }
     const LENGTH: usize = 200_000;
-    let drops = Arc::new(AtomicUsize::new(0));
+    let drops = std::sync::Arc::new(AtomicUsize::new(0));
     let drops_of_thread = drops.clone();
     on_small_stack(move || {
         let chain = || {
@@ -331,31 +382,44 @@ mod borrowed {
         assert_eq!(DROPS.replace(0), 1);
     }
 
-    #[test]
-    fn constructor() {
-        inside_a_deep_destructor(|text| drop(Rc::new_borrowed(Reader { text })));
+    /// For both pointers; the chain above is of `Rc`s in both cases, as all share one queue.
+    macro_rules! attacks {
+        ($module:ident, $Pointer:ident) => {
+            mod $module {
+                use super::*;
+                use cpymem_refcount::$module::$Pointer;
+
+                #[test]
+                fn constructor() {
+                    inside_a_deep_destructor(|text| drop($Pointer::new_borrowed(Reader { text })));
+                }
+
+                #[test]
+                fn get_mut_of_a_covariant_object() {
+                    inside_a_deep_destructor(|text| {
+                        let mut rc: $Pointer<Option<Reader<'_>>> = $Pointer::new(None);
+                        *$Pointer::get_mut_borrowed(&mut rc).unwrap() = Some(Reader { text });
+                    });
+                }
+
+                #[test]
+                fn make_mut_of_a_covariant_object() {
+                    inside_a_deep_destructor(|text| {
+                        let mut rc: $Pointer<Option<Reader<'_>>> = $Pointer::new(None);
+                        *$Pointer::make_mut_borrowed(&mut rc) = Some(Reader { text });
+                    });
+                    inside_a_deep_destructor(|text| {
+                        let mut rc: $Pointer<Option<Reader<'_>>> = $Pointer::new(None);
+                        let _shared = rc.clone();
+                        *$Pointer::make_mut_borrowed(&mut rc) = Some(Reader { text });
+                    });
+                }
+            }
+        };
     }
 
-    #[test]
-    fn get_mut_of_a_covariant_object() {
-        inside_a_deep_destructor(|text| {
-            let mut rc: Rc<Option<Reader<'_>>> = Rc::new(None);
-            *Rc::get_mut_borrowed(&mut rc).unwrap() = Some(Reader { text });
-        });
-    }
-
-    #[test]
-    fn make_mut_of_a_covariant_object() {
-        inside_a_deep_destructor(|text| {
-            let mut rc: Rc<Option<Reader<'_>>> = Rc::new(None);
-            *Rc::make_mut_borrowed(&mut rc) = Some(Reader { text });
-        });
-        inside_a_deep_destructor(|text| {
-            let mut rc: Rc<Option<Reader<'_>>> = Rc::new(None);
-            let _shared = rc.clone();
-            *Rc::make_mut_borrowed(&mut rc) = Some(Reader { text });
-        });
-    }
+    attacks!(rc, Rc);
+    attacks!(sync, Arc);
 
     /// The control: a `'static` value in the same place is queued.
     #[test]

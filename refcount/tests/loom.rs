@@ -6,7 +6,7 @@
 #![cfg(loom)]
 
 use allocator_api2::alloc::Global;
-use cpymem_refcount::sync::{Arc, CheckFirst, CountFirst, Policy, Weak};
+use cpymem_refcount::sync::{Arc, CheckFirst, CountFirst, Policy, Watch, Weak};
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
@@ -45,14 +45,74 @@ impl Drop for Value {
     }
 }
 
-fn object<P: Policy>() -> (Pointer<P>, Outside<AtomicUsize>) {
-    let deaths = Outside::new(AtomicUsize::new(0));
-    let value = Value { cell: UnsafeCell::new(0), deaths: deaths.clone() };
-    (Arc::with_policy(Arc::new(value)), deaths)
+/// How often the value of a model has died.
+struct Deaths(Outside<AtomicUsize>);
+
+impl Deaths {
+    fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
-fn died(deaths: &AtomicUsize) -> usize {
-    deaths.load(Ordering::Relaxed)
+fn object<P: Policy>() -> (Pointer<P>, Deaths) {
+    let deaths = Outside::new(AtomicUsize::new(0));
+    let value = Value { cell: UnsafeCell::new(0), deaths: deaths.clone() };
+    (Arc::with_policy(Arc::new(value)), Deaths(deaths))
+}
+
+/// A new object; what `give` makes of it goes to a second thread, which does `theirs` while this one does `mine`.
+fn meet<P: Policy, X: 'static, R, S: 'static>(
+    give: impl FnOnce(&Pointer<P>) -> X,
+    mine: impl FnOnce(Pointer<P>) -> R,
+    theirs: impl FnOnce(X) -> S + 'static,
+) -> (R, S, Deaths) {
+    let (object, deaths) = object::<P>();
+    let given = give(&object);
+    let other = thread::spawn(move || theirs(given));
+    let mine = mine(object);
+    (mine, other.join().unwrap(), deaths)
+}
+
+/// The same; afterwards nothing is left, and the value has died once.
+fn meet_once<P: Policy, X: 'static, R, S: 'static>(
+    give: impl FnOnce(&Pointer<P>) -> X,
+    mine: impl FnOnce(Pointer<P>) -> R,
+    theirs: impl FnOnce(X) -> S + 'static,
+) {
+    let (mine, theirs, deaths) = meet(give, mine, theirs);
+    drop((mine, theirs));
+    assert_eq!(deaths.count(), 1);
+}
+
+fn clone_of<P: Policy>(object: &Pointer<P>) -> Pointer<P> {
+    object.clone()
+}
+
+fn weak_of<P: Policy>(object: &Pointer<P>) -> Weak<Value, Global, P> {
+    Arc::downgrade(object)
+}
+
+fn use_and_drop<P: Policy>(object: Pointer<P>) {
+    object.use_it();
+}
+
+fn clone_drop_and_use<P: Policy>(object: Pointer<P>) {
+    let clone = object.clone();
+    drop(object);
+    clone.use_it();
+}
+
+fn upgrade_and_use<P: Policy>(weak: Weak<Value, Global, P>) {
+    if let Some(object) = weak.upgrade() {
+        object.use_it();
+    }
+}
+
+fn change_if_alone<P: Policy>(mut object: Pointer<P>) -> Pointer<P> {
+    if let Some(value) = Arc::get_mut(&mut object) {
+        value.change_it();
+    }
+    object
 }
 
 /// Three preemptions find what there is to find (with two threads, all that these protocols can do); without a bound the model with
@@ -94,61 +154,33 @@ models! {
     first_downgrade_against_a_clone
     two_first_downgrades
     cyclic_against_an_upgrade
+    callback_against_its_cancelling
+    callback_against_its_detaching
+    two_first_callbacks
+    callback_and_upgrade_against_the_last_drop
+    make_mut_against_cancelling
 }
 
 fn last_two_drops<P: Policy>() {
-    let (a, deaths) = object::<P>();
-    let b = a.clone();
-    let other = thread::spawn(move || {
-        b.use_it();
-        drop(b);
-    });
-    a.use_it();
-    drop(a);
-    other.join().unwrap();
-    assert_eq!(died(&deaths), 1);
+    meet_once::<P, _, _, _>(clone_of, use_and_drop, use_and_drop);
 }
 
 fn last_three_drops_and_a_clone<P: Policy>() {
-    let (a, deaths) = object::<P>();
-    let b = a.clone();
-    let other = thread::spawn(move || {
-        let c = b.clone();
-        drop(b);
-        c.use_it();
-    });
-    a.use_it();
-    drop(a);
-    other.join().unwrap();
-    assert_eq!(died(&deaths), 1);
+    meet_once::<P, _, _, _>(clone_of, use_and_drop, clone_drop_and_use);
 }
 
 fn last_two_drops_of_an_outlined_object<P: Policy>() {
-    let (a, deaths) = object::<P>();
-    let weak = Arc::downgrade(&a);
-    let b = a.clone();
-    let other = thread::spawn(move || {
-        b.use_it();
-        drop(b);
-    });
-    drop(a);
-    other.join().unwrap();
-    assert_eq!(died(&deaths), 1);
-    assert!(weak.upgrade().is_none());
+    let mut weak = None;
+    let give = |a: &Pointer<P>| {
+        weak = Some(Arc::downgrade(a));
+        a.clone()
+    };
+    meet_once(give, use_and_drop, use_and_drop);
+    assert!(weak.unwrap().upgrade().is_none());
 }
 
 fn upgrade_against_the_last_drop<P: Policy>() {
-    let (a, deaths) = object::<P>();
-    let weak = Arc::downgrade(&a);
-    let other = thread::spawn(move || {
-        if let Some(b) = weak.upgrade() {
-            b.use_it();
-        }
-    });
-    a.use_it();
-    drop(a);
-    other.join().unwrap();
-    assert_eq!(died(&deaths), 1);
+    meet_once::<P, _, _, _>(weak_of, use_and_drop, upgrade_and_use);
 }
 
 fn two_upgrades_against_the_last_drop<P: Policy>() {
@@ -156,100 +188,70 @@ fn two_upgrades_against_the_last_drop<P: Policy>() {
     let weak = Arc::downgrade(&a);
     let other = thread::spawn({
         let weak = weak.clone();
-        move || weak.upgrade().map(|b| b.use_it())
+        move || upgrade_and_use(weak)
     });
     let third = thread::spawn(move || drop(a));
-    let _used = weak.upgrade().map(|b| b.use_it());
+    upgrade_and_use(weak.clone());
     other.join().unwrap();
     third.join().unwrap();
-    assert_eq!(died(&deaths), 1);
+    assert_eq!(deaths.count(), 1);
     assert!(weak.upgrade().is_none());
 }
 
 fn into_inner_gives_the_value_once<P: Policy>() {
-    let (a, deaths) = object::<P>();
-    let b = a.clone();
-    let other = thread::spawn(move || Arc::into_inner(b).is_some());
-    let mine = Arc::into_inner(a).is_some();
-    assert!(mine ^ other.join().unwrap());
-    assert_eq!(died(&deaths), 1);
+    let taken = |object| Arc::into_inner(object).is_some();
+    let (mine, theirs, deaths) = meet::<P, _, _, _>(clone_of, taken, taken);
+    assert!(mine ^ theirs);
+    assert_eq!(deaths.count(), 1);
+}
+
+/// Afterwards the only owner is found to be that.
+fn get_mut_in_the_end<P: Policy>((mut mine, (), deaths): (Pointer<P>, (), Deaths)) {
+    assert!(Arc::get_mut(&mut mine).is_some());
+    drop(mine);
+    assert_eq!(deaths.count(), 1);
 }
 
 fn get_mut_against_a_clone<P: Policy>() {
-    let (mut a, deaths) = object::<P>();
-    let b = a.clone();
-    let other = thread::spawn(move || {
-        let c = b.clone();
-        drop(b);
-        c.use_it();
-    });
-    if let Some(value) = Arc::get_mut(&mut a) {
-        value.change_it();
-    }
-    other.join().unwrap();
-    assert!(Arc::get_mut(&mut a).is_some());
-    drop(a);
-    assert_eq!(died(&deaths), 1);
+    get_mut_in_the_end(meet::<P, _, _, _>(clone_of, change_if_alone, clone_drop_and_use));
 }
 
 fn get_mut_against_an_upgrade<P: Policy>() {
-    let (mut a, deaths) = object::<P>();
-    let weak = Arc::downgrade(&a);
-    let other = thread::spawn(move || {
-        let b = weak.upgrade();
+    let upgrade_and_forget_the_weak = |weak: Weak<Value, Global, P>| {
+        let object = weak.upgrade();
         drop(weak);
-        b.map(|b| b.use_it())
-    });
-    if let Some(value) = Arc::get_mut(&mut a) {
-        value.change_it();
-    }
-    other.join().unwrap();
-    assert!(Arc::get_mut(&mut a).is_some());
-    drop(a);
-    assert_eq!(died(&deaths), 1);
+        if let Some(object) = object {
+            use_and_drop(object);
+        }
+    };
+    get_mut_in_the_end(meet::<P, _, _, _>(weak_of, change_if_alone, upgrade_and_forget_the_weak));
 }
 
 /// The case that two plain reads get wrong: the other reference turns from strong to weak between them.
 fn get_mut_against_a_downgrade<P: Policy>() {
-    let (mut a, deaths) = object::<P>();
-    drop(Arc::downgrade(&a));
-    let b = a.clone();
-    let other = thread::spawn(move || {
-        let weak = Arc::downgrade(&b);
-        drop(b);
-        weak.upgrade().map(|c| c.use_it())
+    let give = |a: &Pointer<P>| {
+        drop(Arc::downgrade(a));
+        a.clone()
+    };
+    meet_once(give, change_if_alone, |object| {
+        let weak = Arc::downgrade(&object);
+        drop(object);
+        upgrade_and_use(weak);
     });
-    if let Some(value) = Arc::get_mut(&mut a) {
+}
+
+fn unwrap_and_change<P: Policy>(object: Pointer<P>) {
+    if let Ok(mut value) = Arc::try_unwrap(object) {
         value.change_it();
     }
-    other.join().unwrap();
-    drop(a);
-    assert_eq!(died(&deaths), 1);
 }
 
 fn try_unwrap_against_a_drop<P: Policy>() {
-    let (a, deaths) = object::<P>();
-    let b = a.clone();
-    let other = thread::spawn(move || {
-        b.use_it();
-        drop(b);
-    });
-    if let Ok(mut value) = Arc::try_unwrap(a) {
-        value.change_it();
-    }
-    other.join().unwrap();
-    assert_eq!(died(&deaths), 1);
+    meet_once::<P, _, _, _>(clone_of, unwrap_and_change, use_and_drop);
 }
 
 fn try_unwrap_against_an_upgrade<P: Policy>() {
-    let (a, deaths) = object::<P>();
-    let weak = Arc::downgrade(&a);
-    let other = thread::spawn(move || weak.upgrade().map(|b| b.use_it()));
-    if let Ok(mut value) = Arc::try_unwrap(a) {
-        value.change_it();
-    }
-    other.join().unwrap();
-    assert_eq!(died(&deaths), 1);
+    meet_once::<P, _, _, _>(weak_of, unwrap_and_change, upgrade_and_use);
 }
 
 #[derive(Clone)]
@@ -267,76 +269,54 @@ fn make_mut_against_an_upgrade<P: Policy>() {
 }
 
 fn immortalize_against_a_drop<P: Policy>() {
-    let (a, deaths) = object::<P>();
-    let (b, c) = (a.clone(), a.clone());
-    let other = thread::spawn(move || {
-        drop(b.clone());
-        drop(b);
-    });
-    Arc::immortalize(&a);
-    drop(a);
-    other.join().unwrap();
-    assert!(Arc::is_immortal(&c));
-    drop(c);
-    assert_eq!(died(&deaths), 0);
+    let mut kept = None;
+    let give = |a: &Pointer<P>| {
+        kept = Some(a.clone());
+        a.clone()
+    };
+    let ((), (), deaths) = meet(give, |a| Arc::immortalize(&a), |b| drop((b.clone(), b)));
+    assert!(kept.is_some_and(|object| Arc::is_immortal(&object)));
+    assert_eq!(deaths.count(), 0);
 }
 
 fn immortalize_against_a_downgrade<P: Policy>() {
-    let (a, deaths) = object::<P>();
-    let b = a.clone();
-    let other = thread::spawn(move || Arc::downgrade(&b));
-    Arc::immortalize(&a);
-    drop(a);
-    let weak = other.join().unwrap();
-    let again = weak.upgrade().expect("an immortal object");
-    assert!(Arc::is_immortal(&again));
-    drop((again, weak));
-    assert_eq!(died(&deaths), 0);
+    let ((), weak, deaths) = meet::<P, _, _, _>(clone_of, |a| Arc::immortalize(&a), |b| Arc::downgrade(&b));
+    assert!(weak.upgrade().is_some_and(|object| Arc::is_immortal(&object)));
+    drop(weak);
+    assert_eq!(deaths.count(), 0);
+}
+
+fn downgrade_and_drop<P: Policy>(object: Pointer<P>) -> Weak<Value, Global, P> {
+    let weak = Arc::downgrade(&object);
+    object.use_it();
+    drop(object);
+    drop(weak.upgrade());
+    weak
 }
 
 fn first_downgrade_against_a_drop<P: Policy>() {
-    let (a, deaths) = object::<P>();
-    let b = a.clone();
-    let other = thread::spawn(move || {
-        b.use_it();
-        drop(b);
-    });
-    let weak = Arc::downgrade(&a);
-    a.use_it();
-    drop(a);
-    drop(weak.upgrade());
-    other.join().unwrap();
+    let (weak, (), deaths) = meet::<P, _, _, _>(clone_of, downgrade_and_drop, use_and_drop);
     assert!(weak.upgrade().is_none());
-    assert_eq!(died(&deaths), 1);
+    assert_eq!(deaths.count(), 1);
 }
 
 fn first_downgrade_against_a_clone<P: Policy>() {
-    let (a, deaths) = object::<P>();
-    let b = a.clone();
-    let other = thread::spawn(move || {
-        let c = b.clone();
-        drop(b);
-        c
-    });
-    let weak = Arc::downgrade(&a);
-    let c = other.join().unwrap();
+    let downgrade = |a: Pointer<P>| (Arc::downgrade(&a), a);
+    let ((weak, a), c, deaths) = meet(clone_of, downgrade, |b| b.clone());
     assert_eq!((Arc::strong_count(&a), Arc::weak_count(&c)), (2, 1));
     drop((a, c));
     assert!(weak.upgrade().is_none());
-    assert_eq!(died(&deaths), 1);
+    assert_eq!(deaths.count(), 1);
 }
 
 fn two_first_downgrades<P: Policy>() {
-    let (a, deaths) = object::<P>();
-    let b = a.clone();
-    let other = thread::spawn(move || Arc::downgrade(&b));
-    let mine = Arc::downgrade(&a);
-    let theirs = other.join().unwrap();
+    let downgrade = |a: Pointer<P>| (Arc::downgrade(&a), a);
+    let ((mine, a), theirs, deaths) = meet(clone_of, downgrade, |b| Arc::downgrade(&b));
     assert!(mine.ptr_eq(&theirs));
     assert_eq!((Arc::strong_count(&a), Arc::weak_count(&a)), (1, 2));
     drop(a);
     assert!(theirs.upgrade().is_none());
-    assert_eq!(died(&deaths), 1);
+    assert_eq!(deaths.count(), 1);
 }
 
 /// A weak reference that leaves the constructor of its own object.
@@ -345,10 +325,96 @@ fn cyclic_against_an_upgrade<P: Policy>() {
     let mut other = None;
     let a = Arc::new_cyclic(|weak: &Weak<Value>| {
         let weak = weak.clone();
-        other = Some(thread::spawn(move || weak.upgrade().map(|b| b.use_it())));
+        other = Some(thread::spawn(move || upgrade_and_use(weak)));
         Value { cell: UnsafeCell::new(0), deaths: deaths.clone() }
     });
     other.unwrap().join().unwrap();
     drop(a);
-    assert_eq!(died(&deaths), 1);
+    assert_eq!(deaths.load(Ordering::Relaxed), 1);
+}
+
+/// What a callback leaves behind: how often it was called, and how often it went away.
+#[derive(Clone)]
+struct Calls {
+    called: Outside<AtomicUsize>,
+    dropped: Outside<AtomicUsize>,
+}
+
+impl Calls {
+    fn new() -> Calls {
+        Calls { called: Outside::new(AtomicUsize::new(0)), dropped: Outside::new(AtomicUsize::new(0)) }
+    }
+
+    fn watch<P: Policy>(&self, object: &Pointer<P>) -> Watch<Value, Global, P> {
+        struct Guard(Calls);
+        impl Drop for Guard {
+            fn drop(&mut self) {
+                self.0.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let guard = Guard(self.clone());
+        Arc::downgrade_with(object, move |weak| {
+            assert!(weak.upgrade().is_none());
+            guard.0.called.fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    /// Called at most so often, and gone whether called or not.
+    fn expect(&self, registered: usize, called: std::ops::RangeInclusive<usize>) {
+        assert!(called.contains(&self.called.load(Ordering::Relaxed)));
+        assert_eq!(self.dropped.load(Ordering::Relaxed), registered);
+    }
+}
+
+fn callback_against_its_cancelling<P: Policy>() {
+    let calls = Calls::new();
+    let other_calls = calls.clone();
+    meet_once::<P, _, _, _>(
+        |a| (calls.watch(a), Watch::detach(other_calls.watch(a)), calls.watch(a)).0,
+        use_and_drop,
+        drop,
+    );
+    // One was cancelled at once, one waits without a `Watch`, one is cancelled or called.
+    calls.expect(3, 1..=2);
+}
+
+fn callback_against_its_detaching<P: Policy>() {
+    let calls = Calls::new();
+    meet_once::<P, _, _, _>(|a| calls.watch(a), use_and_drop, |watch| drop(Watch::detach(watch)));
+    calls.expect(1, 1..=1);
+}
+
+fn two_first_callbacks<P: Policy>() {
+    let calls = Calls::new();
+    let register = |calls: Calls| move |a: Pointer<P>| calls.watch(&a);
+    meet_once(clone_of, register(calls.clone()), register(calls.clone()));
+    calls.expect(2, 2..=2);
+}
+
+fn callback_and_upgrade_against_the_last_drop<P: Policy>() {
+    let calls = Calls::new();
+    let mut watch = None;
+    let give = |a: &Pointer<P>| {
+        let weak = Arc::downgrade(a);
+        watch = Some(calls.watch(a));
+        weak
+    };
+    meet_once(give, use_and_drop, upgrade_and_use);
+    drop(watch);
+    calls.expect(1, 1..=1);
+}
+
+fn make_mut_against_cancelling<P: Policy>() {
+    let calls = Calls::new();
+    let uses = Outside::new(AtomicUsize::new(0));
+    let mut a: Arc<Cloneable, Global, P> = Arc::with_policy(Arc::new(Cloneable(uses)));
+    let called = calls.called.clone();
+    let watch = Arc::downgrade_with(&a, move |_| {
+        called.fetch_add(1, Ordering::Relaxed);
+    });
+    let other = thread::spawn(move || drop(watch));
+    Arc::make_mut(&mut a).0 = Outside::new(AtomicUsize::new(7));
+    other.join().unwrap();
+    assert_eq!((Arc::strong_count(&a), Arc::weak_count(&a)), (1, 0));
+    assert!(calls.called.load(Ordering::Relaxed) <= 1);
 }

@@ -80,6 +80,12 @@ impl CountWord {
         self.0 == Self::FIRST.0
     }
 
+    /// What [`down`](CountWord::down) makes of exactly one reference, and of no other word.
+    #[inline]
+    pub(super) const fn is_past_last(self) -> bool {
+        self.0 == Self::FIRST.down().0
+    }
+
     /// One more. If the result [is slow](CountWord::is_slow), that was not all there is to do.
     #[inline]
     pub(super) const fn up(self) -> CountWord {
@@ -172,6 +178,12 @@ mod tests {
         ] {
             assert!(word.up().is_slow() && word.down().is_slow());
         }
+        for word in
+            [CountWord::ZERO, CountWord::IMMORTAL, CountWord::outlined((1 << CountWord::PAYLOAD_BITS) - 1)]
+        {
+            assert!(!word.down().is_past_last());
+        }
+        assert!(CountWord::FIRST.down().is_past_last());
         assert!(CountWord::IMMORTAL.is_immortal() && !CountWord::IMMORTAL.is_outlined());
     }
 

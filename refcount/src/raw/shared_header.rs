@@ -84,6 +84,7 @@ impl SharedHeader {
     #[inline(never)]
     extern "C" fn increment_again(&self, before: SharedWord) {
         if before.is_slow() {
+            before.expect_room();
             self.word.fetch_sub(1, Ordering::Relaxed); // Relaxed: only what was in transit is taken back.
             self.increment_slow();
         } else {
@@ -104,8 +105,7 @@ impl SharedHeader {
         // Release: what this thread did with the object comes before what the last one does; pairs with the fence below.
         let before = SharedWord(self.word.fetch_sub(1, Ordering::Release));
         if before.is_slow() {
-            self.word.fetch_add(1, Ordering::Relaxed); // Relaxed: only what was in transit is taken back.
-            return self.decrement_slow();
+            return self.decrement_again(before);
         }
         debug_assert!(before.count() != 0, "a reference was dropped that had not been counted");
         if before.count() != 1 {
@@ -121,6 +121,14 @@ impl SharedHeader {
     fn decrement_slow(&self) -> bool {
         // SAFETY: invariant 1; the reference that goes here keeps the object until it has been subtracted.
         self.side().is_some_and(|side| unsafe { side.as_ref() }.decrement())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn decrement_again(&self, before: SharedWord) -> bool {
+        before.expect_room();
+        self.word.fetch_add(1, Ordering::Relaxed); // Relaxed: only what was in transit is taken back.
+        self.decrement_slow()
     }
 
     /// The object is never destroyed from now on.
@@ -265,15 +273,25 @@ impl SharedHeader {
         }
     }
 
-    /// The object is about to be freed: gives back its share of the side header, if it has one.
+    /// Whether count and meta have moved to a side header. For the owner of a dead object: nobody moves them any more.
+    #[inline]
+    pub(crate) fn is_outlined(&self) -> bool {
+        // Relaxed: an object that was outlined by another thread did not die before this one has acquired all that happened to it.
+        self.load(Ordering::Relaxed).is_outlined()
+    }
+
+    /// The object is about to be freed: gives back its share of the side header, if it has one, and is left with a count of zero.
     ///
     /// # Safety
     ///
-    /// The object is dead and this is not called again; `alloc` can free the side header's memory.
-    #[inline]
+    /// The object is dead; `alloc` can free the side header's memory.
     pub(crate) unsafe fn release_side<A: Allocator>(&self, alloc: &A) {
         if let Some(side) = self.side() {
-            // SAFETY: invariant 1; the caller's promise.
+            // SAFETY: invariant 1.
+            let meta = unsafe { side.as_ref() }.meta();
+            // Relaxed: nobody else looks at the header of a dead object.
+            self.word.store(SharedWord::mortal(0, meta).0, Ordering::Relaxed);
+            // SAFETY: the header no longer names the side header, so its share goes once.
             unsafe { SharedSide::release(side, alloc) };
         }
     }

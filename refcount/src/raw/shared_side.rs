@@ -1,7 +1,8 @@
 //! The side header of an object that threads share.
 #![allow(unsafe_code, reason = "a side header is reached through raw pointers and frees itself")]
 
-use crate::primitive::{AtomicU32, Ordering, fence, wait};
+use super::watch::{Lock, Watch, Watches};
+use crate::primitive::{AtomicU32, AtomicU64, Ordering, fence, wait};
 use allocator_api2::alloc::{AllocError, Allocator};
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
@@ -23,11 +24,45 @@ use core::ptr::{self, NonNull};
 /// 1. `weak` is the number of weak references, plus one share of the object until it dies or detaches; the memory is freed by
 ///    whoever takes it to zero. Once saturated it is never freed.
 /// 2. The address is a multiple of 16.
+/// 3. `rest` is the owner's meta; or, if the object is watched, [`WATCHED`] and the exposed address of a [`Record`] that this side header
+///    owns, shifted by one. It does not change back.
 #[repr(C, align(16))]
 pub(crate) struct SharedSide {
     count: AtomicU32,
     weak: AtomicU32,
+    rest: AtomicU64,
+}
+
+/// What the side header of a watched object has besides.
+struct Record {
     meta: AtomicU32,
+    watches: Watches<Spin>,
+}
+
+const WATCHED: u64 = 1 << 63;
+const _: () = assert!(align_of::<Record>() >= 2);
+
+/// The lock of a list that threads share. It is held for a few loads and stores, so whoever waits spins.
+pub(crate) struct Spin(AtomicU32);
+
+impl Lock for Spin {
+    fn new() -> Spin {
+        Spin(AtomicU32::new(0))
+    }
+
+    fn lock(&self) {
+        let mut turn = 0;
+        // Acquire: pairs with the Release in `unlock`. Relaxed on failure: tries again.
+        while self.0.compare_exchange_weak(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            turn += 1;
+            wait(turn);
+        }
+    }
+
+    fn unlock(&self) {
+        // Release: pairs with the Acquire in `lock`.
+        self.0.store(0, Ordering::Release);
+    }
 }
 
 #[cfg(not(loom))]
@@ -41,8 +76,11 @@ impl SharedSide {
     /// Allocates a side header with the object's share as its only one.
     pub(super) fn allocate<A: Allocator>(meta: u32, alloc: &A) -> Result<NonNull<SharedSide>, AllocError> {
         let side = alloc.allocate(Layout::new::<SharedSide>())?.cast::<SharedSide>();
-        let first =
-            SharedSide { count: AtomicU32::new(0), weak: AtomicU32::new(1), meta: AtomicU32::new(meta) };
+        let first = SharedSide {
+            count: AtomicU32::new(0),
+            weak: AtomicU32::new(1),
+            rest: AtomicU64::new(meta.into()),
+        };
         // SAFETY: the allocator just returned memory for this layout, which nobody else knows.
         unsafe { side.write(first) };
         Ok(side)
@@ -74,14 +112,113 @@ impl SharedSide {
     }
 
     pub(super) fn meta(&self) -> u32 {
-        // Relaxed: written only by the object's single owner, and read by that one or by its successors, who are ordered after
+        // Relaxed, both: written only by the object's single owner, and read by that one or by its successors, who are ordered after
         // it by the counts.
-        self.meta.load(Ordering::Relaxed)
+        match self.record() {
+            Some(record) => record.meta.load(Ordering::Relaxed),
+            #[expect(clippy::cast_possible_truncation, reason = "30 bits of meta")]
+            None => self.rest.load(Ordering::Relaxed) as u32,
+        }
     }
 
     pub(super) fn set_meta(&self, meta: u32) {
-        // Relaxed: see `meta`.
-        self.meta.store(meta, Ordering::Relaxed);
+        // Relaxed, both: see `meta`. The single owner is the only one who could make the object a watched one meanwhile.
+        match self.record() {
+            Some(record) => record.meta.store(meta, Ordering::Relaxed),
+            None => self.rest.store(meta.into(), Ordering::Relaxed),
+        }
+    }
+
+    fn record(&self) -> Option<&Record> {
+        // Acquire: pairs with the Release in `watches_or_insert`.
+        let rest = self.rest.load(Ordering::Acquire);
+        // SAFETY: invariant 3: not freed before the side header is.
+        (rest & WATCHED != 0).then(|| unsafe { unpack(rest).as_ref() })
+    }
+
+    fn watches_or_insert<A: Allocator>(&self, alloc: &A) -> Result<&Watches<Spin>, AllocError> {
+        if let Some(record) = self.record() {
+            return Ok(&record.watches);
+        }
+        let new = alloc.allocate(Layout::new::<Record>())?.cast::<Record>();
+        // SAFETY: just allocated with this layout.
+        unsafe { new.write(Record { meta: AtomicU32::new(self.meta()), watches: Watches::new() }) };
+        let packed = WATCHED | new.as_ptr().expose_provenance() as u64 >> 1;
+        // Relaxed: a guess for the exchange.
+        let before = self.rest.load(Ordering::Relaxed);
+        // Release: publishes the record; pairs with the Acquire in `record`. Acquire on failure: another thread's record.
+        if before & WATCHED == 0
+            && self.rest.compare_exchange(before, packed, Ordering::Release, Ordering::Acquire).is_ok()
+        {
+            // SAFETY: just written, and now the side header's.
+            return Ok(&unsafe { new.as_ref() }.watches);
+        }
+        // SAFETY: nobody else has seen it.
+        unsafe { free_record(new, alloc) };
+        // `meta` does not change while there is another owner, so it can only have become a record.
+        Ok(&self.record().expect("another thread's record").watches)
+    }
+
+    /// Registers a callback for the death of the object: see [`Side::watch`](super::Side::watch).
+    ///
+    /// # Safety
+    ///
+    /// As there; and other threads may use and drop what the callback captures, if they may have the object.
+    pub(crate) unsafe fn watch<A: Allocator + Clone, F: FnOnce()>(
+        &self,
+        callback: F,
+        alloc: &A,
+    ) -> Result<Watch, AllocError> {
+        let watches = self.watches_or_insert(alloc)?;
+        // SAFETY: the caller's promise. Whoever has the watch has a share of this side header, which owns the list.
+        unsafe { watches.insert(callback, alloc.clone()) }
+    }
+
+    /// [`Side::is_waiting`](super::Side::is_waiting).
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    pub(crate) unsafe fn is_waiting(&self, watch: &Watch) -> bool {
+        // SAFETY: the caller's promise.
+        self.record().is_some_and(|record| unsafe { record.watches.is_waiting(watch) })
+    }
+
+    /// [`Side::cancel_watch`](super::Side::cancel_watch).
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    pub(crate) unsafe fn cancel_watch(&self, watch: Watch) {
+        if let Some(record) = self.record() {
+            // SAFETY: the caller's promise.
+            unsafe { record.watches.cancel(watch) };
+        }
+    }
+
+    /// [`Side::detach_watch`](super::Side::detach_watch).
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    pub(crate) unsafe fn detach_watch(&self, watch: Watch) {
+        if let Some(record) = self.record() {
+            // SAFETY: the caller's promise.
+            unsafe { record.watches.detach(watch) };
+        }
+    }
+
+    /// [`Side::call_watches`](super::Side::call_watches).
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    #[inline]
+    pub(crate) unsafe fn call_watches(this: NonNull<SharedSide>) {
+        // SAFETY: the caller's share keeps it.
+        if let Some(record) = unsafe { this.as_ref() }.record() {
+            call_taken(&record.watches);
+        }
     }
 
     /// A count at which somebody has found `count`, 2^31 or more, is moved to where stragglers cannot bring it back. Stores once only.
@@ -185,9 +322,11 @@ impl SharedSide {
     pub(crate) fn retain_locked(&self) {
         // Relaxed: only a guess for the exchange.
         let mut weak = self.weak.load(Ordering::Relaxed);
+        let mut turn = 0;
         loop {
             if weak == LOCKED {
-                wait();
+                turn += 1;
+                wait(turn);
                 weak = self.weak.load(Ordering::Relaxed); // Relaxed: a guess.
                 continue;
             }
@@ -221,9 +360,40 @@ impl SharedSide {
         }
         // Acquire: pairs with the Release of every other share that was given back.
         fence(Ordering::Acquire);
+        // Relaxed: ordered by the fence.
         // SAFETY: the last share is gone, so nobody else reaches it.
+        let rest = unsafe { this.as_ref() }.rest.load(Ordering::Relaxed);
+        if rest & WATCHED != 0 {
+            // SAFETY: invariant 3. Its callbacks are gone, as the object is.
+            unsafe { free_record(unpack(rest), alloc) };
+        }
+        // SAFETY: as above.
         unsafe { ptr::drop_in_place(this.as_ptr()) };
         // SAFETY: it was allocated with this layout in `allocate`, from an allocator that `alloc` can stand for.
         unsafe { alloc.deallocate(this.cast(), Layout::new::<SharedSide>()) };
     }
+}
+
+/// `extern "C"` as in [`Side`](super::Side).
+#[cold]
+extern "C" fn call_taken(watches: &Watches<Spin>) {
+    watches.take().run();
+}
+
+/// The record that a watched side header names.
+fn unpack(rest: u64) -> NonNull<Record> {
+    #[expect(clippy::cast_possible_truncation, reason = "it was a `usize` in `watches_or_insert`")]
+    let record = ptr::with_exposed_provenance_mut((rest << 1) as usize);
+    // SAFETY: the address of an allocation (invariant 3 of `SharedSide`), so not null.
+    unsafe { NonNull::new_unchecked(record) }
+}
+
+/// # Safety
+///
+/// Nobody else has the record; `alloc` can free its memory.
+unsafe fn free_record<A: Allocator>(record: NonNull<Record>, alloc: &A) {
+    // SAFETY: the caller's promise. (Only loom's atomics need it.)
+    unsafe { ptr::drop_in_place(record.as_ptr()) };
+    // SAFETY: allocated in `watches_or_insert` with this layout.
+    unsafe { alloc.deallocate(record.cast(), Layout::new::<Record>()) };
 }

@@ -17,7 +17,9 @@
 /// Counting is one `fetch_add` or `fetch_sub` of 1 and a look at what was there before. It may hit a word that has just become
 /// immortal or outlined, or one that nobody looked at before. Then it is *in transit*: the same thread takes it back at once, and
 /// until then it shows in the lowest field only, which has room for that in both directions. The room, 131,072 in the smallest
-/// field, bounds how many threads may be between those two instructions at the same moment on the same object.
+/// field, bounds how many threads may be between those two instructions at the same moment on the same object. Whoever finds half of it
+/// taken [ends the process](SharedWord::expect_room): to reach the neighbouring field, as many threads again would have to
+/// arrive before the first of those does. (`std` aborts at half its range for the same reason.)
 ///
 /// A count that reaches 2^31 is made immortal by whoever sees it, while 2^31 more may arrive (PEP 683 keeps such a margin, too).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,6 +99,19 @@ impl SharedWord {
         self.0 & (Self::SLOW | Self::COUNT_CENTRE) != 0
     }
 
+    /// Ends the process if so many threads are in transit that the neighbouring field is in danger.
+    #[inline]
+    pub(super) fn expect_room(self) {
+        let transit = if self.is_outlined() {
+            (self.0 & ((1 << Self::TRANSIT_BITS) - 1)).abs_diff(Self::TRANSIT_CENTRE)
+        } else {
+            u64::from(self.count()).abs_diff(Self::COUNT_CENTRE)
+        };
+        if transit >= Self::TRANSIT_CENTRE / 2 {
+            too_many_threads();
+        }
+    }
+
     /// The count of a mortal word.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "the count is the low half")]
@@ -115,6 +130,13 @@ impl SharedWord {
     pub(super) const fn meta(self) -> u32 {
         (self.0 >> Self::META_SHIFT & Self::META) as u32
     }
+}
+
+/// Aborts: a panic cannot leave such a function.
+#[cold]
+#[inline(never)]
+extern "C" fn too_many_threads() -> ! {
+    panic!("more than 65,536 threads are counting one object at the same moment");
 }
 
 #[cfg(test)]
@@ -140,6 +162,9 @@ mod tests {
             assert!(word.is_outlined() && word.address() == outlined.address());
             let immortal = SharedWord(SharedWord::immortal(7).0.wrapping_add_signed(transit));
             assert!(immortal.is_slow() && !immortal.is_outlined() && immortal.meta() == 7);
+            // Far from the process's end, and from the next field.
+            SharedWord(outlined.0.wrapping_add_signed(transit / 2)).expect_room();
+            SharedWord(SharedWord::immortal(7).0.wrapping_add_signed(transit / 2)).expect_room();
             // Outlined while in transit, taken back afterwards: nothing is left.
             let both = immortal.outlined(0xFFFF_FFFF_FFF0).unwrap();
             assert_eq!(both.0.wrapping_add_signed(-transit), outlined.0);

@@ -3,9 +3,11 @@
 use super::strong::Rc;
 use crate::forward::forward_to_value;
 use allocator_api2::alloc::Allocator;
+use core::borrow::Borrow;
 use core::cmp::Ordering;
 use core::error::Error;
 use core::fmt;
 use core::hash::{Hash, Hasher};
+use core::panic::{RefUnwindSafe, UnwindSafe};
 
 forward_to_value!(Rc);

@@ -1,14 +1,15 @@
 //! `Rc`: making, sharing and dropping objects.
 #![allow(unsafe_code, reason = "an `Rc` owns an object through a pointer")]
 
+use crate::checked::Origin;
 use crate::object::{DEFERRABLE, Dead, ObjectPtr, Storage, move_out};
-use crate::raw::{Decrement, Header};
+use crate::owner::owner;
+use crate::raw::{Decrement, Header, Increment};
 use allocator_api2::alloc::{AllocError, Allocator, Global};
-use core::borrow::Borrow;
 use core::marker::PhantomData;
-use core::mem::ManuallyDrop;
+use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ops::Deref;
-use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::pin::Pin;
 
 /// A reference-counted pointer to a `T`, for one thread.
 ///
@@ -83,71 +84,16 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 pub struct Rc<T: ?Sized, A: Allocator = Global> {
     pub(super) object: ObjectPtr<Header, T>,
     alloc: ManuallyDrop<A>,
+    origin: Origin,
     owns: PhantomData<T>,
 }
 
+#[cfg(not(feature = "checked"))]
 const _: () = assert!(size_of::<Option<Rc<u64>>>() == size_of::<usize>());
 
-impl<T: 'static> Rc<T> {
-    /// Moves `value` to the heap.
-    #[inline]
-    pub fn new(value: T) -> Rc<T> {
-        Rc::new_in(value, Global)
-    }
-
-    /// Moves `value` to the heap.
-    ///
-    /// # Errors
-    ///
-    /// There is no memory; `value` is dropped.
-    #[inline]
-    pub fn try_new(value: T) -> Result<Rc<T>, AllocError> {
-        Rc::try_new_in(value, Global)
-    }
-}
-
-impl<T> Rc<T> {
-    /// [`Rc::new`] for a value with a borrow in it: its destruction is never deferred, so a deep structure of such values recurses.
-    #[inline]
-    pub fn new_borrowed(value: T) -> Rc<T> {
-        Rc::new_borrowed_in(value, Global)
-    }
-}
-
-impl<T: 'static, A: Allocator + 'static> Rc<T, A> {
-    /// Moves `value` to memory from `alloc`.
-    #[inline]
-    pub fn new_in(value: T, alloc: A) -> Rc<T, A> {
-        // SAFETY: the storage is for a `T`.
-        let (object, alloc) = unsafe { Storage::new::<T>(DEFERRABLE, alloc).init(value) };
-        // SAFETY: a new object with its one reference; `T` and `A` are `'static`.
-        unsafe { Rc::from_object(object, alloc) }
-    }
-
-    /// Moves `value` to memory from `alloc`.
-    ///
-    /// # Errors
-    ///
-    /// There is no memory; `value` and `alloc` are dropped.
-    #[inline]
-    pub fn try_new_in(value: T, alloc: A) -> Result<Rc<T, A>, AllocError> {
-        // SAFETY: the storage is for a `T`.
-        let (object, alloc) = unsafe { Storage::try_new::<T>(DEFERRABLE, alloc)?.init(value) };
-        // SAFETY: a new object with its one reference; `T` and `A` are `'static`.
-        Ok(unsafe { Rc::from_object(object, alloc) })
-    }
-}
+owner!(Rc, Header);
 
 impl<T, A: Allocator> Rc<T, A> {
-    /// [`Rc::new_in`] for a value or an allocator with a borrow in it: see [`Rc::new_borrowed`].
-    #[inline]
-    pub fn new_borrowed_in(value: T, alloc: A) -> Rc<T, A> {
-        // SAFETY: the storage is for a `T`.
-        let (object, alloc) = unsafe { Storage::new::<T>(0, alloc).init(value) };
-        // SAFETY: a new object with its one reference, not deferrable.
-        unsafe { Rc::from_object(object, alloc) }
-    }
-
     /// The value, if this is the only strong reference; otherwise the `Rc` back. Weak references are left behind, as if the value
     /// had been dropped.
     ///
@@ -155,12 +101,14 @@ impl<T, A: Allocator> Rc<T, A> {
     ///
     /// There are other strong references, or the object is immortal.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn try_unwrap(this: Rc<T, A>) -> Result<T, Rc<T, A>> {
         if !this.header().count().is_one() {
             return Err(this);
         }
         let last = this.header().decrement();
         debug_assert!(last);
+        this.origin.died(this.object.address());
         let (object, alloc) = this.into_parts();
         // SAFETY: the only reference was ours, and weak references can no longer be upgraded.
         Ok(unsafe { move_out(object, alloc) })
@@ -168,8 +116,12 @@ impl<T, A: Allocator> Rc<T, A> {
 
     /// The value, if this was the last strong reference. Otherwise the reference is dropped.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn into_inner(this: Rc<T, A>) -> Option<T> {
         let last = this.header().decrement();
+        if last {
+            this.origin.died(this.object.address());
+        }
         let (object, alloc) = this.into_parts();
         // SAFETY: the last reference was ours; if it was not, ours is no longer counted and `object` is not used.
         last.then(|| unsafe { move_out(object, alloc) })
@@ -177,6 +129,7 @@ impl<T, A: Allocator> Rc<T, A> {
 
     /// The value, cloned if there are other references to it.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn unwrap_or_clone(this: Rc<T, A>) -> T
     where
         T: Clone,
@@ -186,34 +139,6 @@ impl<T, A: Allocator> Rc<T, A> {
 }
 
 impl<T: ?Sized, A: Allocator> Rc<T, A> {
-    /// # Safety
-    ///
-    /// The invariants of [`Rc`] hold for the new one; the caller hands over one counted reference.
-    #[inline]
-    pub(super) unsafe fn from_object(object: ObjectPtr<Header, T>, alloc: A) -> Rc<T, A> {
-        Rc { object, alloc: ManuallyDrop::new(alloc), owns: PhantomData }
-    }
-
-    /// The parts, still counting one reference.
-    #[inline]
-    pub(super) fn into_parts(self) -> (ObjectPtr<Header, T>, A) {
-        let mut this = ManuallyDrop::new(self);
-        // SAFETY: `this` is never dropped, so the allocator is taken once.
-        (this.object, unsafe { ManuallyDrop::take(&mut this.alloc) })
-    }
-
-    #[inline]
-    pub(super) fn header(&self) -> &Header {
-        // SAFETY: invariant 1; the reference cannot outlive `self`.
-        unsafe { self.object.header() }
-    }
-
-    /// The allocator.
-    #[inline]
-    pub fn allocator(this: &Rc<T, A>) -> &A {
-        &this.alloc
-    }
-
     /// The number of `Rc`s to the object; `u32::MAX` if it is immortal, as CPython 3.12's `sys.getrefcount` answers.
     #[inline]
     pub fn strong_count(this: &Rc<T, A>) -> usize {
@@ -225,19 +150,6 @@ impl<T: ?Sized, A: Allocator> Rc<T, A> {
     pub fn weak_count(this: &Rc<T, A>) -> usize {
         // SAFETY: the object lives, so its side header is allocated.
         this.header().side().map_or(0, |side| unsafe { side.as_ref() }.weak_count() as usize)
-    }
-
-    /// Whether both point to the same object.
-    #[inline]
-    pub fn ptr_eq(this: &Rc<T, A>, other: &Rc<T, A>) -> bool {
-        core::ptr::eq(this.object.address(), other.object.address())
-    }
-
-    /// The value's address.
-    #[inline]
-    pub fn as_ptr(this: &Rc<T, A>) -> *const T {
-        // SAFETY: invariant 1.
-        unsafe { this.object.value() }.as_ptr()
     }
 
     /// Makes the object immortal (PEP 683): it is never destroyed, its count does not move any more, and
@@ -267,27 +179,13 @@ impl<T: ?Sized, A: Allocator> Rc<T, A> {
         this.header().count().is_immortal()
     }
 
-    /// The value's address and the allocator, still counting this reference: [`Rc::from_raw_in`] takes both back.
-    #[inline]
-    #[must_use = "losing the pointer leaks the object"]
-    pub fn into_raw_with_allocator(this: Rc<T, A>) -> (*const T, A) {
-        let pointer = Rc::as_ptr(&this);
-        (pointer, this.into_parts().1)
-    }
-
-    /// The inverse of [`Rc::into_raw_with_allocator`].
-    ///
-    /// # Safety
-    ///
-    /// `pointer` came from `into_raw_with_allocator` of an `Rc<U, A>`, which counted a reference that is handed over here. `U` is
-    /// `T`, or has its size and alignment and its values are valid as a `T`, or `pointer` was unsized from it. `alloc` is the
-    /// allocator that came with it, or one that can free its memory and lives as long.
-    #[inline]
-    pub unsafe fn from_raw_in(pointer: *const T, alloc: A) -> Rc<T, A> {
-        // SAFETY: the caller's promise; the object is alive, as it counts the reference.
-        let object = unsafe { ObjectPtr::from_value(pointer) };
-        // SAFETY: the caller's promise.
-        unsafe { Rc::from_object(object, alloc) }
+    /// An immortal object, or one with a side header. A function of each type, so that it is called directly and no caller keeps its
+    /// address in a register; `extern "C"` as in [`Header`].
+    #[cold]
+    #[inline(never)]
+    #[allow(improper_ctypes_definitions, reason = "called by Rust only")]
+    extern "C" fn clone_slow(&self) {
+        self.header().increment_slow();
     }
 
     /// The last reference, or an object with a side header. Small, so that the latter needs no stack frame.
@@ -300,49 +198,17 @@ impl<T: ?Sized, A: Allocator> Rc<T, A> {
             self.drop_alloc();
         }
     }
-
-    /// The count has become zero.
-    #[inline(never)]
-    fn destroy(&mut self) {
-        // SAFETY: `drop` is the last to use the allocator.
-        let dead = Dead { object: self.object, alloc: unsafe { ManuallyDrop::take(&mut self.alloc) } };
-        // SAFETY: the last reference is gone.
-        unsafe { dead.destroy() }
-    }
-
-    #[inline]
-    fn drop_alloc(&mut self) {
-        // SAFETY: called by `drop` only, and by nothing after it.
-        unsafe { ManuallyDrop::drop(&mut self.alloc) }
-    }
-}
-
-impl<T: ?Sized> Rc<T> {
-    /// The value's address, still counting this reference: [`Rc::from_raw`] takes it back.
-    #[inline]
-    #[must_use = "losing the pointer leaks the object"]
-    pub fn into_raw(this: Rc<T>) -> *const T {
-        Rc::into_raw_with_allocator(this).0
-    }
-
-    /// The inverse of [`Rc::into_raw`].
-    ///
-    /// # Safety
-    ///
-    /// That of [`Rc::from_raw_in`].
-    #[inline]
-    pub unsafe fn from_raw(pointer: *const T) -> Rc<T> {
-        // SAFETY: the caller's promise is the same.
-        unsafe { Rc::from_raw_in(pointer, Global) }
-    }
 }
 
 impl<T: ?Sized, A: Allocator + Clone> Clone for Rc<T, A> {
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     fn clone(&self) -> Rc<T, A> {
         // First, because it may panic.
         let alloc = A::clone(&self.alloc);
-        self.header().increment();
+        if self.header().increment_fast() == Increment::Unsure {
+            self.clone_slow();
+        }
         // SAFETY: the new reference is counted; a clone of an allocator can stand for it.
         unsafe { Rc::from_object(self.object, alloc) }
     }
@@ -351,41 +217,12 @@ impl<T: ?Sized, A: Allocator + Clone> Clone for Rc<T, A> {
 impl<T: ?Sized, A: Allocator> Drop for Rc<T, A> {
     #[inline]
     fn drop(&mut self) {
+        if !self.origin.may_drop(self.object.address()) {
+            return;
+        }
         match self.header().decrement_fast() {
             Decrement::Done => self.drop_alloc(),
             Decrement::Unsure => self.drop_slow(),
         }
     }
 }
-
-impl<T: ?Sized, A: Allocator> Deref for Rc<T, A> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: invariant 1.
-        let value = unsafe { self.object.value() };
-        // SAFETY: it has its value, and a `&mut T` is only made from a `&mut Rc` that is the only reference.
-        unsafe { value.as_ref() }
-    }
-}
-
-impl<T: ?Sized, A: Allocator> AsRef<T> for Rc<T, A> {
-    #[inline]
-    fn as_ref(&self) -> &T {
-        self
-    }
-}
-
-impl<T: ?Sized, A: Allocator> Borrow<T> for Rc<T, A> {
-    #[inline]
-    fn borrow(&self) -> &T {
-        self
-    }
-}
-
-// Moving an `Rc` does not move its value.
-impl<T: ?Sized, A: Allocator> Unpin for Rc<T, A> {}
-// As for `std`: what a panic can leave behind is what a shared reference shows; the counts are never left half done.
-impl<T: RefUnwindSafe + ?Sized, A: Allocator + UnwindSafe> UnwindSafe for Rc<T, A> {}
-impl<T: RefUnwindSafe + ?Sized, A: Allocator + RefUnwindSafe> RefUnwindSafe for Rc<T, A> {}

@@ -2,13 +2,15 @@
 #![allow(unsafe_code, reason = "a `Weak` shares a side header and remembers its object")]
 
 use super::strong::Rc;
-use crate::object::{DEFERRABLE, ObjectPtr, Storage};
+use crate::object::{DEFERRABLE, ObjectPtr, Storage, Unborn};
 use crate::raw::{Header, Side};
+use crate::unsize::TakeApart;
 use allocator_api2::alloc::{AllocError, Allocator, Global, handle_alloc_error};
 use core::alloc::Layout;
 use core::fmt;
+use core::mem::ManuallyDrop;
 use core::panic::{RefUnwindSafe, UnwindSafe};
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
 /// A reference that does not keep its object alive; [`upgrade`](Weak::upgrade) asks for one that does.
 ///
@@ -61,6 +63,13 @@ impl<T, A: Allocator> Weak<T, A> {
     }
 }
 
+impl<T, A: Allocator> Weak<T, A> {
+    /// The value's address if the object is alive; otherwise an address that must not be looked at.
+    pub fn as_ptr(&self) -> *const T {
+        self.object.dangling_value()
+    }
+}
+
 impl<T: ?Sized, A: Allocator> Weak<T, A> {
     fn side(&self) -> Option<&Side> {
         // SAFETY: invariant 1: our share keeps it allocated.
@@ -69,6 +78,7 @@ impl<T: ?Sized, A: Allocator> Weak<T, A> {
 
     /// Takes a strong reference, if the object is alive.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn upgrade(&self) -> Option<Rc<T, A>>
     where
         A: Clone,
@@ -76,8 +86,11 @@ impl<T: ?Sized, A: Allocator> Weak<T, A> {
         let side = self.side()?;
         // Before counting, because cloning the allocator may panic.
         let alloc = self.alloc.clone();
+        if !side.upgrade() {
+            return None;
+        }
         // SAFETY: after a successful upgrade the object is alive and counts our reference; the allocator stands for its own.
-        side.upgrade().then(|| unsafe { Rc::from_object(self.object, alloc) })
+        Some(unsafe { Rc::from_object(self.object, alloc) })
     }
 
     /// The number of `Rc`s to the object; zero if it is dead, `u32::MAX` if it is immortal.
@@ -132,6 +145,73 @@ impl<T: ?Sized, A: Allocator> Weak<T, A> {
     }
 }
 
+/// What it takes to make a `Weak` later, without counting as one until then.
+pub(super) struct Seed<T: ?Sized, A: Allocator> {
+    side: Option<NonNull<Side>>,
+    object: ObjectPtr<Header, T>,
+    alloc: A,
+}
+
+impl<T: ?Sized, A: Allocator> Seed<T, A> {
+    /// # Safety
+    ///
+    /// The side header is still allocated.
+    pub(super) unsafe fn grow(self) -> Weak<T, A> {
+        if let Some(side) = self.side {
+            // SAFETY: the caller's promise.
+            unsafe { side.as_ref() }.retain();
+        }
+        Weak { side: self.side, object: self.object, alloc: self.alloc }
+    }
+}
+
+impl<T: ?Sized, A: Allocator> Weak<T, A> {
+    pub(super) fn seed(&self) -> Seed<T, A>
+    where
+        A: Clone,
+    {
+        Seed { side: self.side, object: self.object, alloc: self.alloc.clone() }
+    }
+
+    /// The side header of a `Weak` that was made from an object.
+    pub(super) fn watched_side(&self) -> &Side {
+        self.side().expect("made from an object")
+    }
+}
+
+/// All of a `Weak` but the address, for [`unsize!`](crate::unsize!).
+#[doc(hidden)]
+pub struct WeakRest<A: Allocator> {
+    side: Option<NonNull<Side>>,
+    value_offset: usize,
+    alloc: A,
+}
+
+impl<T, A: Allocator> TakeApart for Weak<T, A> {
+    type Value = T;
+    type Rest = WeakRest<A>;
+
+    fn take_apart(self) -> (*const T, Self::Rest) {
+        let this = ManuallyDrop::new(self);
+        let value_offset = ObjectPtr::<Header, T>::VALUE_OFFSET;
+        // SAFETY: `this` is never dropped, so the allocator is taken once.
+        let alloc = unsafe { ptr::read(&this.alloc) };
+        (this.as_ptr(), WeakRest { side: this.side, value_offset, alloc })
+    }
+}
+
+impl<A: Allocator> WeakRest<A> {
+    /// # Safety
+    ///
+    /// `pointer` came with this from `take_apart`, at most unsized since.
+    #[doc(hidden)]
+    pub unsafe fn put_together<T: ?Sized>(self, pointer: *const T) -> Weak<T, A> {
+        // SAFETY: the caller's promise.
+        let object = unsafe { ObjectPtr::from_dangling_value(pointer, self.value_offset) };
+        Weak { side: self.side, object, alloc: self.alloc }
+    }
+}
+
 impl<T: 'static> Rc<T> {
     /// Makes a value that holds a `Weak` to itself. Until `make` has returned, that `Weak` cannot be upgraded.
     ///
@@ -142,6 +222,7 @@ impl<T: 'static> Rc<T> {
     /// let node = Rc::new_cyclic(|me| Node { me: me.clone() });
     /// assert!(Rc::ptr_eq(&node.me.upgrade().unwrap(), &node));
     /// ```
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn new_cyclic(make: impl FnOnce(&Weak<T>) -> T) -> Rc<T> {
         Rc::new_cyclic_in(make, Global)
     }
@@ -149,22 +230,24 @@ impl<T: 'static> Rc<T> {
 
 impl<T: 'static, A: Allocator + Clone + 'static> Rc<T, A> {
     /// [`Rc::new_cyclic`] with an allocator.
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn new_cyclic_in(make: impl FnOnce(&Weak<T, A>) -> T, alloc: A) -> Rc<T, A> {
-        let storage: Storage<Header, A> = Storage::new::<T>(DEFERRABLE, alloc);
+        let unborn: Unborn<Header, A> = Unborn::new(Storage::new::<T>(DEFERRABLE, alloc));
+        let storage = unborn.storage();
         let Ok(side) = storage.header().side_or_insert(storage.alloc()) else {
             handle_alloc_error(Layout::new::<Side>())
         };
-        // SAFETY: the header's share keeps it allocated until `storage` is dropped or the object dies.
+        // SAFETY: the header's share keeps it allocated until `unborn` is dropped or the object dies.
         let not_yet = unsafe { side.as_ref() };
         not_yet.kill();
         // SAFETY: the storage is for a `T`.
         let object = unsafe { storage.object::<T>() };
         // SAFETY: the side header is the object's, and alive as above; a clone of its allocator.
         let weak = unsafe { Weak::retaining(side, object, storage.alloc().clone()) };
-        // If `make` panics, the storage is freed, and no clone of `weak` can be upgraded ever after.
+        // If `make` panics, `unborn` is dropped, and no clone of `weak` can be upgraded ever after.
         let value = make(&weak);
         // SAFETY: the storage is for a `T`.
-        let (object, alloc) = unsafe { storage.init(value) };
+        let (object, alloc) = unsafe { unborn.into_storage().init(value) };
         not_yet.revive();
         // SAFETY: a new object with its one reference; `T` and `A` are `'static`.
         unsafe { Rc::from_object(object, alloc) }

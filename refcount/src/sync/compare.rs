@@ -4,9 +4,11 @@ use super::policy::Policy;
 use super::strong::Arc;
 use crate::forward::forward_to_value;
 use allocator_api2::alloc::Allocator;
+use core::borrow::Borrow;
 use core::cmp::Ordering;
 use core::error::Error;
 use core::fmt;
 use core::hash::{Hash, Hasher};
+use core::panic::{RefUnwindSafe, UnwindSafe};
 
 forward_to_value!(Arc, P: Policy);

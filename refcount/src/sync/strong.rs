@@ -2,14 +2,15 @@
 #![allow(unsafe_code, reason = "an `Arc` owns an object through a pointer")]
 
 use super::policy::{CheckFirst, Policy};
+use crate::checked::Origin;
 use crate::object::{DEFERRABLE, Dead, ObjectPtr, Storage, move_out};
+use crate::owner::owner;
 use crate::raw::SharedHeader;
 use allocator_api2::alloc::{AllocError, Allocator, Global};
-use core::borrow::Borrow;
 use core::marker::PhantomData;
-use core::mem::ManuallyDrop;
+use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ops::Deref;
-use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::pin::Pin;
 
 /// A reference-counted pointer to a `T`, for many threads.
 ///
@@ -77,78 +78,21 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 pub struct Arc<T: ?Sized, A: Allocator = Global, P: Policy = CheckFirst> {
     pub(super) object: ObjectPtr<SharedHeader, T>,
     alloc: ManuallyDrop<A>,
+    origin: Origin,
     owns: PhantomData<T>,
     policy: PhantomData<fn() -> P>,
 }
 
+#[cfg(not(feature = "checked"))]
 const _: () = assert!(size_of::<Option<Arc<u64>>>() == size_of::<usize>());
+
+owner!(Arc, SharedHeader, P: Policy);
 
 // SAFETY: whoever has an `Arc` may read the value (`T: Sync`) and, as the last one, drop it or take it out (`T: Send`); the
 // allocator goes along. The header is made for many threads.
 unsafe impl<T: ?Sized + Sync + Send, A: Allocator + Send, P: Policy> Send for Arc<T, A, P> {}
 // SAFETY: as above; through a shared `Arc` others can be made, and the allocator be used.
 unsafe impl<T: ?Sized + Sync + Send, A: Allocator + Sync, P: Policy> Sync for Arc<T, A, P> {}
-
-impl<T: 'static> Arc<T> {
-    /// Moves `value` to the heap.
-    #[inline]
-    pub fn new(value: T) -> Arc<T> {
-        Arc::new_in(value, Global)
-    }
-
-    /// Moves `value` to the heap.
-    ///
-    /// # Errors
-    ///
-    /// There is no memory; `value` is dropped.
-    #[inline]
-    pub fn try_new(value: T) -> Result<Arc<T>, AllocError> {
-        Arc::try_new_in(value, Global)
-    }
-}
-
-impl<T> Arc<T> {
-    /// [`Arc::new`] for a value with a borrow in it: its destruction is never deferred, so a deep structure of such values recurses.
-    #[inline]
-    pub fn new_borrowed(value: T) -> Arc<T> {
-        Arc::new_borrowed_in(value, Global)
-    }
-}
-
-impl<T: 'static, A: Allocator + 'static> Arc<T, A> {
-    /// Moves `value` to memory from `alloc`.
-    #[inline]
-    pub fn new_in(value: T, alloc: A) -> Arc<T, A> {
-        // SAFETY: the storage is for a `T`.
-        let (object, alloc) = unsafe { Storage::new::<T>(DEFERRABLE, alloc).init(value) };
-        // SAFETY: a new object with its one reference; `T` and `A` are `'static`.
-        unsafe { Arc::from_object(object, alloc) }
-    }
-
-    /// Moves `value` to memory from `alloc`.
-    ///
-    /// # Errors
-    ///
-    /// There is no memory; `value` and `alloc` are dropped.
-    #[inline]
-    pub fn try_new_in(value: T, alloc: A) -> Result<Arc<T, A>, AllocError> {
-        // SAFETY: the storage is for a `T`.
-        let (object, alloc) = unsafe { Storage::try_new::<T>(DEFERRABLE, alloc)?.init(value) };
-        // SAFETY: a new object with its one reference; `T` and `A` are `'static`.
-        Ok(unsafe { Arc::from_object(object, alloc) })
-    }
-}
-
-impl<T, A: Allocator> Arc<T, A> {
-    /// [`Arc::new_in`] for a value or an allocator with a borrow in it: see [`Arc::new_borrowed`].
-    #[inline]
-    pub fn new_borrowed_in(value: T, alloc: A) -> Arc<T, A> {
-        // SAFETY: the storage is for a `T`.
-        let (object, alloc) = unsafe { Storage::new::<T>(0, alloc).init(value) };
-        // SAFETY: a new object with its one reference, not deferrable.
-        unsafe { Arc::from_object(object, alloc) }
-    }
-}
 
 impl<T, A: Allocator, P: Policy> Arc<T, A, P> {
     /// The value, if this is the only strong reference; otherwise the `Arc` back. Weak references are left behind, as if the value
@@ -158,10 +102,12 @@ impl<T, A: Allocator, P: Policy> Arc<T, A, P> {
     ///
     /// There are other strong references, or the object is immortal.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn try_unwrap(this: Arc<T, A, P>) -> Result<T, Arc<T, A, P>> {
         if !this.header().seize() {
             return Err(this);
         }
+        this.origin.died(this.object.address());
         let (object, alloc) = this.into_parts();
         // SAFETY: the only reference was ours, and weak references can no longer be upgraded.
         Ok(unsafe { move_out(object, alloc) })
@@ -170,8 +116,12 @@ impl<T, A: Allocator, P: Policy> Arc<T, A, P> {
     /// The value, if this was the last strong reference. Otherwise the reference is dropped. Of threads that all call it on the
     /// same object, exactly one gets the value.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn into_inner(this: Arc<T, A, P>) -> Option<T> {
         let last = this.header().decrement(P::CHECK_FIRST);
+        if last {
+            this.origin.died(this.object.address());
+        }
         let (object, alloc) = this.into_parts();
         // SAFETY: the last reference was ours; if it was not, ours is no longer counted and `object` is not used.
         last.then(|| unsafe { move_out(object, alloc) })
@@ -179,6 +129,7 @@ impl<T, A: Allocator, P: Policy> Arc<T, A, P> {
 
     /// The value, cloned if there are other references to it.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn unwrap_or_clone(this: Arc<T, A, P>) -> T
     where
         T: Clone,
@@ -188,34 +139,6 @@ impl<T, A: Allocator, P: Policy> Arc<T, A, P> {
 }
 
 impl<T: ?Sized, A: Allocator, P: Policy> Arc<T, A, P> {
-    /// # Safety
-    ///
-    /// The invariants of [`Arc`] hold for the new one; the caller hands over one counted reference.
-    #[inline]
-    pub(super) unsafe fn from_object(object: ObjectPtr<SharedHeader, T>, alloc: A) -> Arc<T, A, P> {
-        Arc { object, alloc: ManuallyDrop::new(alloc), owns: PhantomData, policy: PhantomData }
-    }
-
-    /// The parts, still counting one reference.
-    #[inline]
-    pub(super) fn into_parts(self) -> (ObjectPtr<SharedHeader, T>, A) {
-        let mut this = ManuallyDrop::new(self);
-        // SAFETY: `this` is never dropped, so the allocator is taken once.
-        (this.object, unsafe { ManuallyDrop::take(&mut this.alloc) })
-    }
-
-    #[inline]
-    pub(super) fn header(&self) -> &SharedHeader {
-        // SAFETY: invariant 1; the reference cannot outlive `self`.
-        unsafe { self.object.header() }
-    }
-
-    /// The allocator.
-    #[inline]
-    pub fn allocator(this: &Arc<T, A, P>) -> &A {
-        &this.alloc
-    }
-
     /// The number of `Arc`s to the object; `u32::MAX` if it is immortal, as CPython 3.12's `sys.getrefcount` answers.
     #[inline]
     pub fn strong_count(this: &Arc<T, A, P>) -> usize {
@@ -244,19 +167,6 @@ impl<T: ?Sized, A: Allocator, P: Policy> Arc<T, A, P> {
         unsafe { Arc::from_object(object, alloc) }
     }
 
-    /// Whether both point to the same object.
-    #[inline]
-    pub fn ptr_eq(this: &Arc<T, A, P>, other: &Arc<T, A, P>) -> bool {
-        core::ptr::eq(this.object.address(), other.object.address())
-    }
-
-    /// The value's address.
-    #[inline]
-    pub fn as_ptr(this: &Arc<T, A, P>) -> *const T {
-        // SAFETY: invariant 1.
-        unsafe { this.object.value() }.as_ptr()
-    }
-
     /// Makes the object immortal (PEP 683): it is never destroyed, its header is not stored to by pointers that
     /// [`CheckFirst`], and [`strong_count`](Arc::strong_count) is `u32::MAX`. There is no way back: the memory is leaked.
     ///
@@ -280,69 +190,11 @@ impl<T: ?Sized, A: Allocator, P: Policy> Arc<T, A, P> {
     pub fn is_immortal(this: &Arc<T, A, P>) -> bool {
         this.header().count() == u32::MAX
     }
-
-    /// The value's address and the allocator, still counting this reference: [`Arc::from_raw_in`] takes both back.
-    #[inline]
-    #[must_use = "losing the pointer leaks the object"]
-    pub fn into_raw_with_allocator(this: Arc<T, A, P>) -> (*const T, A) {
-        let pointer = Arc::as_ptr(&this);
-        (pointer, this.into_parts().1)
-    }
-
-    /// The inverse of [`Arc::into_raw_with_allocator`].
-    ///
-    /// # Safety
-    ///
-    /// `pointer` came from `into_raw_with_allocator` of an `Arc<U, A, P>`, which counted a reference that is handed over here. `U` is
-    /// `T`, or has its size and alignment and its values are valid as a `T`, or `pointer` was unsized from it. `alloc` is the
-    /// allocator that came with it, or one that can free its memory and lives as long.
-    #[inline]
-    pub unsafe fn from_raw_in(pointer: *const T, alloc: A) -> Arc<T, A, P> {
-        // SAFETY: the caller's promise; the object is alive, as it counts the reference.
-        let object = unsafe { ObjectPtr::from_value(pointer) };
-        // SAFETY: the caller's promise.
-        unsafe { Arc::from_object(object, alloc) }
-    }
-
-    /// The count has become zero.
-    #[cold]
-    #[inline(never)]
-    fn destroy(&mut self) {
-        // SAFETY: `drop` is the last to use the allocator.
-        let dead = Dead { object: self.object, alloc: unsafe { ManuallyDrop::take(&mut self.alloc) } };
-        // SAFETY: the last reference is gone.
-        unsafe { dead.destroy() }
-    }
-
-    #[inline]
-    fn drop_alloc(&mut self) {
-        // SAFETY: called by `drop` only, and by nothing after it.
-        unsafe { ManuallyDrop::drop(&mut self.alloc) }
-    }
-}
-
-impl<T: ?Sized> Arc<T> {
-    /// The value's address, still counting this reference: [`Arc::from_raw`] takes it back.
-    #[inline]
-    #[must_use = "losing the pointer leaks the object"]
-    pub fn into_raw(this: Arc<T>) -> *const T {
-        Arc::into_raw_with_allocator(this).0
-    }
-
-    /// The inverse of [`Arc::into_raw`].
-    ///
-    /// # Safety
-    ///
-    /// That of [`Arc::from_raw_in`].
-    #[inline]
-    pub unsafe fn from_raw(pointer: *const T) -> Arc<T> {
-        // SAFETY: the caller's promise is the same.
-        unsafe { Arc::from_raw_in(pointer, Global) }
-    }
 }
 
 impl<T: ?Sized, A: Allocator + Clone, P: Policy> Clone for Arc<T, A, P> {
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     fn clone(&self) -> Arc<T, A, P> {
         // First, because it may panic.
         let alloc = A::clone(&self.alloc);
@@ -355,6 +207,9 @@ impl<T: ?Sized, A: Allocator + Clone, P: Policy> Clone for Arc<T, A, P> {
 impl<T: ?Sized, A: Allocator, P: Policy> Drop for Arc<T, A, P> {
     #[inline]
     fn drop(&mut self) {
+        if !self.origin.may_drop(self.object.address()) {
+            return;
+        }
         if self.header().decrement(P::CHECK_FIRST) {
             self.destroy();
         } else {
@@ -362,35 +217,3 @@ impl<T: ?Sized, A: Allocator, P: Policy> Drop for Arc<T, A, P> {
         }
     }
 }
-
-impl<T: ?Sized, A: Allocator, P: Policy> Deref for Arc<T, A, P> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: invariant 1.
-        let value = unsafe { self.object.value() };
-        // SAFETY: it has its value, and a `&mut T` is only made from a `&mut Arc` that is the only reference.
-        unsafe { value.as_ref() }
-    }
-}
-
-impl<T: ?Sized, A: Allocator, P: Policy> AsRef<T> for Arc<T, A, P> {
-    #[inline]
-    fn as_ref(&self) -> &T {
-        self
-    }
-}
-
-impl<T: ?Sized, A: Allocator, P: Policy> Borrow<T> for Arc<T, A, P> {
-    #[inline]
-    fn borrow(&self) -> &T {
-        self
-    }
-}
-
-// Moving an `Arc` does not move its value.
-impl<T: ?Sized, A: Allocator, P: Policy> Unpin for Arc<T, A, P> {}
-// As for `std`: what a panic can leave behind is what a shared reference shows; the counts are never left half done.
-impl<T: RefUnwindSafe + ?Sized, A: Allocator + UnwindSafe, P: Policy> UnwindSafe for Arc<T, A, P> {}
-impl<T: RefUnwindSafe + ?Sized, A: Allocator + RefUnwindSafe, P: Policy> RefUnwindSafe for Arc<T, A, P> {}

@@ -3,14 +3,16 @@
 
 use super::policy::{CheckFirst, Policy};
 use super::strong::Arc;
-use crate::object::{DEFERRABLE, ObjectPtr, Storage};
+use crate::object::{DEFERRABLE, ObjectPtr, Storage, Unborn};
 use crate::raw::{SharedHeader, SharedSide};
+use crate::unsize::TakeApart;
 use allocator_api2::alloc::{AllocError, Allocator, Global, handle_alloc_error};
 use core::alloc::Layout;
 use core::fmt;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::panic::{RefUnwindSafe, UnwindSafe};
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
 /// A reference that does not keep its object alive; [`upgrade`](Weak::upgrade) asks for one that does.
 ///
@@ -69,6 +71,13 @@ impl<T, A: Allocator, P: Policy> Weak<T, A, P> {
     }
 }
 
+impl<T, A: Allocator, P: Policy> Weak<T, A, P> {
+    /// The value's address if the object is alive; otherwise an address that must not be looked at.
+    pub fn as_ptr(&self) -> *const T {
+        self.object.dangling_value()
+    }
+}
+
 impl<T: ?Sized, A: Allocator, P: Policy> Weak<T, A, P> {
     fn side(&self) -> Option<&SharedSide> {
         // SAFETY: invariant 1: our share keeps it allocated.
@@ -77,6 +86,7 @@ impl<T: ?Sized, A: Allocator, P: Policy> Weak<T, A, P> {
 
     /// Takes a strong reference, if the object is alive.
     #[inline]
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn upgrade(&self) -> Option<Arc<T, A, P>>
     where
         A: Clone,
@@ -84,8 +94,11 @@ impl<T: ?Sized, A: Allocator, P: Policy> Weak<T, A, P> {
         let side = self.side()?;
         // Before counting, because cloning the allocator may panic.
         let alloc = self.alloc.clone();
+        if !side.upgrade() {
+            return None;
+        }
         // SAFETY: after a successful upgrade the object is alive and counts our reference; the allocator stands for its own.
-        side.upgrade().then(|| unsafe { Arc::from_object(self.object, alloc) })
+        Some(unsafe { Arc::from_object(self.object, alloc) })
     }
 
     /// The number of `Arc`s to the object; zero if it is dead, `u32::MAX` if it is immortal.
@@ -160,6 +173,75 @@ impl<T: ?Sized, A: Allocator, P: Policy> Weak<T, A, P> {
     }
 }
 
+/// What it takes to make a `Weak` later, without counting as one until then.
+pub(super) struct Seed<T: ?Sized, A: Allocator, P: Policy> {
+    side: Option<NonNull<SharedSide>>,
+    object: ObjectPtr<SharedHeader, T>,
+    alloc: A,
+    policy: PhantomData<fn() -> P>,
+}
+
+impl<T: ?Sized, A: Allocator, P: Policy> Seed<T, A, P> {
+    /// # Safety
+    ///
+    /// The side header is still allocated.
+    pub(super) unsafe fn grow(self) -> Weak<T, A, P> {
+        if let Some(side) = self.side {
+            // SAFETY: the caller's promise.
+            unsafe { side.as_ref() }.retain_locked();
+        }
+        Weak { side: self.side, object: self.object, alloc: self.alloc, policy: PhantomData }
+    }
+}
+
+impl<T: ?Sized, A: Allocator, P: Policy> Weak<T, A, P> {
+    pub(super) fn seed(&self) -> Seed<T, A, P>
+    where
+        A: Clone,
+    {
+        Seed { side: self.side, object: self.object, alloc: self.alloc.clone(), policy: PhantomData }
+    }
+
+    /// The side header of a `Weak` that was made from an object.
+    pub(super) fn watched_side(&self) -> &SharedSide {
+        self.side().expect("made from an object")
+    }
+}
+
+/// All of a `Weak` but the address, for [`unsize!`](crate::unsize!).
+#[doc(hidden)]
+pub struct WeakRest<A: Allocator, P: Policy> {
+    side: Option<NonNull<SharedSide>>,
+    value_offset: usize,
+    alloc: A,
+    policy: PhantomData<fn() -> P>,
+}
+
+impl<T, A: Allocator, P: Policy> TakeApart for Weak<T, A, P> {
+    type Value = T;
+    type Rest = WeakRest<A, P>;
+
+    fn take_apart(self) -> (*const T, Self::Rest) {
+        let this = ManuallyDrop::new(self);
+        let value_offset = ObjectPtr::<SharedHeader, T>::VALUE_OFFSET;
+        // SAFETY: `this` is never dropped, so the allocator is taken once.
+        let alloc = unsafe { ptr::read(&this.alloc) };
+        (this.as_ptr(), WeakRest { side: this.side, value_offset, alloc, policy: PhantomData })
+    }
+}
+
+impl<A: Allocator, P: Policy> WeakRest<A, P> {
+    /// # Safety
+    ///
+    /// `pointer` came with this from `take_apart`, at most unsized since.
+    #[doc(hidden)]
+    pub unsafe fn put_together<T: ?Sized>(self, pointer: *const T) -> Weak<T, A, P> {
+        // SAFETY: the caller's promise.
+        let object = unsafe { ObjectPtr::from_dangling_value(pointer, self.value_offset) };
+        Weak { side: self.side, object, alloc: self.alloc, policy: PhantomData }
+    }
+}
+
 impl<T: 'static> Arc<T> {
     /// Makes a value that holds a `Weak` to itself. Until `make` has returned, that `Weak` cannot be upgraded.
     ///
@@ -170,6 +252,7 @@ impl<T: 'static> Arc<T> {
     /// let node = Arc::new_cyclic(|me| Node { me: me.clone() });
     /// assert!(Arc::ptr_eq(&node.me.upgrade().unwrap(), &node));
     /// ```
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn new_cyclic(make: impl FnOnce(&Weak<T>) -> T) -> Arc<T> {
         Arc::new_cyclic_in(make, Global)
     }
@@ -177,22 +260,24 @@ impl<T: 'static> Arc<T> {
 
 impl<T: 'static, A: Allocator + Clone + 'static> Arc<T, A> {
     /// [`Arc::new_cyclic`] with an allocator.
+    #[cfg_attr(feature = "checked", track_caller)]
     pub fn new_cyclic_in(make: impl FnOnce(&Weak<T, A>) -> T, alloc: A) -> Arc<T, A> {
-        let storage: Storage<SharedHeader, A> = Storage::new::<T>(DEFERRABLE, alloc);
+        let unborn: Unborn<SharedHeader, A> = Unborn::new(Storage::new::<T>(DEFERRABLE, alloc));
+        let storage = unborn.storage();
         let Ok(side) = storage.header().side_or_insert(storage.alloc()) else {
             handle_alloc_error(Layout::new::<SharedSide>())
         };
-        // SAFETY: the header's share keeps it allocated until `storage` is dropped or the object dies.
+        // SAFETY: the header's share keeps it allocated until `unborn` is dropped or the object dies.
         let not_yet = unsafe { side.as_ref() };
         not_yet.set_count(0);
         // SAFETY: the storage is for a `T`.
         let object = unsafe { storage.object::<T>() };
         // SAFETY: the side header is the object's, and alive as above; a clone of its allocator.
         let weak = unsafe { Weak::first(side, object, storage.alloc().clone()) };
-        // If `make` panics, the storage is freed, and no clone of `weak` can be upgraded ever after.
+        // If `make` panics, `unborn` is dropped, and no clone of `weak` can be upgraded ever after.
         let value = make(&weak);
         // SAFETY: the storage is for a `T`.
-        let (object, alloc) = unsafe { storage.init(value) };
+        let (object, alloc) = unsafe { unborn.into_storage().init(value) };
         not_yet.set_count(1);
         // SAFETY: a new object with its one reference; `T` and `A` are `'static`.
         unsafe { Arc::from_object(object, alloc) }

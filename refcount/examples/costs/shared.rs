@@ -1,15 +1,10 @@
-//! `cpymem_refcount::sync::Arc` beside `std::sync::Arc`, in one process, taking turns: the median of many rounds, in nanoseconds for
-//! one operation of each thread, and the median of the ratios. Every workload checks its own result.
-//!
-//! ```text
-//! cargo run --release -p cpymem-refcount --example arc_costs [PART OF A NAME]
-//! ```
+//! `sync` beside `std::sync`.
 
+use crate::measure::Table;
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::time::Instant;
 
-const ROUNDS: usize = 25;
 const REPEATS: usize = 400_000;
 const OBJECTS: usize = 1024;
 
@@ -108,35 +103,17 @@ fn immortal_on_two_threads() -> f64 {
     ns
 }
 
-fn median(mut of: Vec<f64>) -> f64 {
-    of.sort_by(f64::total_cmp);
-    of[of.len() / 2]
-}
-
-fn compare(name: &str, theirs: fn() -> f64, ours: fn() -> f64) {
-    if std::env::args().nth(1).is_some_and(|part| !name.contains(&part)) {
-        return;
-    }
-    let rounds: Vec<(f64, f64)> = (0..ROUNDS).map(|_| (theirs(), ours())).collect();
-    println!(
-        "{name:<44} {:>9.2} {:>9.2} {:>7.3}",
-        median(rounds.iter().map(|round| round.0).collect()),
-        median(rounds.iter().map(|round| round.1).collect()),
-        median(rounds.iter().map(|round| round.1 / round.0).collect()),
-    );
-}
-
-fn main() {
-    println!("{:<44} {:>9} {:>9} {:>7}", "ns per operation, median of rounds", "std", "this", "ratio");
-    compare("clone + drop, one object", theirs::same, check_first::same);
-    compare("clone + drop, one object, CountFirst", theirs::same, count_first::same);
-    compare("clone + drop, 1024 objects", theirs::many, check_first::many);
-    compare("clone + drop, 1024 objects, CountFirst", theirs::many, count_first::many);
-    compare("two threads, one object", theirs::two_threads, check_first::two_threads);
-    compare("two threads, one object, CountFirst", theirs::two_threads, count_first::two_threads);
-    compare("two threads, immortal (std: mortal)", theirs::two_threads, immortal_on_two_threads);
-    compare("new + drop, u64", theirs::new_and_drop, check_first::new_and_drop);
-    compare("new + drop, u64, CountFirst", theirs::new_and_drop, count_first::new_and_drop);
-    compare("upgrade + drop", theirs::upgrade, check_first::upgrade);
-    compare("upgrade + drop, CountFirst", theirs::upgrade, count_first::upgrade);
+pub(crate) fn run() {
+    let table = Table::new("sync: ns per operation, median of rounds");
+    table.compare("clone + drop, one object", theirs::same, check_first::same);
+    table.compare("clone + drop, one object, CountFirst", theirs::same, count_first::same);
+    table.compare("clone + drop, 1024 objects", theirs::many, check_first::many);
+    table.compare("clone + drop, 1024 objects, CountFirst", theirs::many, count_first::many);
+    table.compare("two threads, one object", theirs::two_threads, check_first::two_threads);
+    table.compare("two threads, one object, CountFirst", theirs::two_threads, count_first::two_threads);
+    table.compare("two threads, immortal (std: mortal)", theirs::two_threads, immortal_on_two_threads);
+    table.compare("new + drop, u64", theirs::new_and_drop, check_first::new_and_drop);
+    table.compare("new + drop, u64, CountFirst", theirs::new_and_drop, count_first::new_and_drop);
+    table.compare("upgrade + drop", theirs::upgrade, check_first::upgrade);
+    table.compare("upgrade + drop, CountFirst", theirs::upgrade, count_first::upgrade);
 }

@@ -1,20 +1,15 @@
-//! `cpymem_refcount::rc::Rc` beside `std::rc::Rc`, in one process, taking turns: the best of many rounds, in nanoseconds for one
-//! operation, and the ratio. Every workload checks its own result.
-//!
-//! ```text
-//! cargo run --release -p cpymem-refcount --example rc_costs [PART OF A NAME]
-//! ```
+//! `rc` beside `std::rc`.
 
+use crate::measure::Table;
+use allocator_api2::alloc::{Allocator, Global};
+use cpymem_refcount::freelist::{FreeLists, PerThread};
 use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 use std::time::Instant;
 
-const ROUNDS: usize = 15;
-const REPEATS: usize = 2_000_000;
+const REPEATS: usize = 500_000;
 const OBJECTS: usize = 1024;
 const NODES: usize = 1_000_000;
-/// `std`'s recursion needs about 100 bytes of stack for each node of a chain in release, several times that in debug.
-const STACK: usize = 2 << 30;
 
 thread_local! {
     static DROPPED: Cell<usize> = const { Cell::new(0) };
@@ -90,7 +85,7 @@ macro_rules! workloads {
                         sum += *clone;
                     }
                 });
-                assert_eq!(sum, (0..REPEATS as u64).map(|i| (i * 617) % OBJECTS as u64).sum());
+                assert_eq!(sum, (0..REPEATS as u64).map(|i| (i * 617) % OBJECTS as u64).sum::<u64>());
                 assert!(all.iter().all(|rc| Rc::strong_count(rc) == 1));
                 ns
             }
@@ -200,37 +195,85 @@ fn clone_drop_immortal() -> f64 {
     ns
 }
 
-fn compare(name: &str, theirs: fn() -> f64, ours: fn() -> f64) {
-    if std::env::args().nth(1).is_some_and(|part| !name.contains(&part)) {
-        return;
-    }
-    let (mut their_best, mut our_best) = (f64::MAX, f64::MAX);
-    for _ in 0..ROUNDS {
-        their_best = their_best.min(theirs());
-        our_best = our_best.min(ours());
-    }
-    println!("{name:<40} {their_best:>9.2} {our_best:>9.2} {:>7.2}", our_best / their_best);
+/// `new` and drop with an allocator.
+fn new_and_drop_in<A: Allocator + Clone + 'static>(alloc: A) -> f64 {
+    use cpymem_refcount::rc::Rc;
+    time(REPEATS, || {
+        for i in 0..REPEATS as u64 {
+            drop(black_box(Rc::new_in(i, alloc.clone())));
+        }
+    })
 }
 
-fn run() {
-    println!("{:<40} {:>9} {:>9} {:>7}", "ns per operation, best of rounds", "std", "this", "ratio");
-    compare("clone + drop, one object", theirs::clone_drop_same, ours::clone_drop_same);
-    compare("clone + drop, 1024 objects", theirs::clone_drop_many, ours::clone_drop_many);
-    compare("clone + drop, immortal (std: mortal)", theirs::clone_drop_same, clone_drop_immortal);
-    compare("clone + drop, object has a Weak", theirs::clone_drop_with_weak, ours::clone_drop_with_weak);
-    compare("upgrade + drop", theirs::upgrade_drop, ours::upgrade_drop);
-    compare("new + drop, u64", theirs::new_drop_plain, ours::new_drop_plain);
-    compare("new + drop, value with Drop", theirs::new_drop_glue, ours::new_drop_glue);
-    compare("new + downgrade + drop both", theirs::new_downgrade_drop, ours::new_downgrade_drop);
-    compare("drop a chain of 1M (std: 2 GiB of stack)", theirs::drop_chain, ours::drop_chain);
-    compare("drop a binary tree of 1M", theirs::drop_tree, ours::drop_tree);
+/// The same with 1024 objects alive, each replaced in turn: no allocator can hand out the same block every time.
+fn replace<R>(new: impl Fn(u64) -> R) -> f64 {
+    let mut all: Vec<R> = (0..OBJECTS as u64).map(&new).collect();
+    let ns = time(REPEATS, || {
+        for i in 0..REPEATS {
+            all[i.wrapping_mul(617) % OBJECTS] = black_box(new(i as u64));
+        }
+    });
+    assert_eq!(all.len(), OBJECTS);
+    ns
 }
 
-fn main() {
-    std::thread::Builder::new()
-        .stack_size(STACK)
-        .spawn(run)
-        .expect("a thread")
-        .join()
-        .expect("checked results");
+fn new_on_cpymem() -> f64 {
+    new_and_drop_in(cpymem_allocator::Global)
+}
+
+fn new_on_free_lists() -> f64 {
+    static LIMIT: u32 = 100;
+    // Leaked, as `new_in` wants an allocator for ever.
+    new_and_drop_in(&*Box::leak(Box::new(FreeLists::new(LIMIT, Global))))
+}
+
+fn new_per_thread() -> f64 {
+    new_and_drop_in(PerThread)
+}
+
+fn replace_theirs() -> f64 {
+    replace(std::rc::Rc::new)
+}
+
+fn replace_ours() -> f64 {
+    replace(cpymem_refcount::rc::Rc::new)
+}
+
+fn replace_on_cpymem() -> f64 {
+    replace(|i| cpymem_refcount::rc::Rc::new_in(i, cpymem_allocator::Global))
+}
+
+fn replace_per_thread() -> f64 {
+    replace(|i| cpymem_refcount::rc::Rc::new_in(i, PerThread))
+}
+
+/// The chain on a stack of 1 MiB, where `std`'s overflows.
+fn drop_chain_on_a_small_stack() -> f64 {
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(ours::drop_chain).expect("a thread");
+    thread.join().expect("checked results")
+}
+
+pub(crate) fn run() {
+    let table = Table::new("rc: ns per operation, median of rounds");
+    table.compare("clone + drop, one object", theirs::clone_drop_same, ours::clone_drop_same);
+    table.compare("clone + drop, 1024 objects", theirs::clone_drop_many, ours::clone_drop_many);
+    table.compare("clone + drop, immortal (std: mortal)", theirs::clone_drop_same, clone_drop_immortal);
+    table.compare(
+        "clone + drop, object has a Weak",
+        theirs::clone_drop_with_weak,
+        ours::clone_drop_with_weak,
+    );
+    table.compare("upgrade + drop", theirs::upgrade_drop, ours::upgrade_drop);
+    table.compare("new + drop, u64", theirs::new_drop_plain, ours::new_drop_plain);
+    table.compare("new + drop, u64, on cpymem's heap", theirs::new_drop_plain, new_on_cpymem);
+    table.compare("new + drop, u64, on FreeLists", theirs::new_drop_plain, new_on_free_lists);
+    table.compare("new + drop, u64, on PerThread", theirs::new_drop_plain, new_per_thread);
+    table.compare("replace one of 1024", replace_theirs, replace_ours);
+    table.compare("replace one of 1024, on cpymem's heap", replace_theirs, replace_on_cpymem);
+    table.compare("replace one of 1024, on PerThread", replace_theirs, replace_per_thread);
+    table.compare("new + drop, value with Drop", theirs::new_drop_glue, ours::new_drop_glue);
+    table.compare("new + downgrade + drop both", theirs::new_downgrade_drop, ours::new_downgrade_drop);
+    table.compare("drop a chain of 1M (std: 2 GiB of stack)", theirs::drop_chain, ours::drop_chain);
+    table.compare("drop a chain of 1M, ours on 1 MiB", theirs::drop_chain, drop_chain_on_a_small_stack);
+    table.compare("drop a binary tree of 1M", theirs::drop_tree, ours::drop_tree);
 }
