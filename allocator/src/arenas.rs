@@ -15,7 +15,7 @@ use crate::source::{ArenaSource, Purged};
 
 mod runs;
 
-/// Milliseconds after which half of the units that were missed are forgotten.
+/// Milliseconds after which a part of the units that were missed is forgotten.
 const FORGET_AFTER: u64 = 500;
 
 /// What is mapped for an arena.
@@ -56,9 +56,9 @@ pub(crate) struct Arenas<S: ArenaSource, const SHIFT: u32> {
     units_dirty_free: Cell<usize>,
     /// Units that were given back since `ticked`, and not touched again.
     units_given: Cell<usize>,
-    /// Units that were given back too early, half of them forgotten each time.
+    /// Units that were given back too early, a part of them forgotten each time.
     units_missed: Cell<usize>,
-    /// When half of them were forgotten last, in milliseconds.
+    /// When a part of them was forgotten last, in milliseconds.
     ticked: Cell<u64>,
     count: Cell<usize>,
     highwater: Relaxed<AtomicUsize>,
@@ -205,7 +205,9 @@ impl<S: ArenaSource, const SHIFT: u32> Arenas<S, SHIFT> {
         if now.saturating_sub(self.ticked.get()) >= FORGET_AFTER {
             self.ticked.set(now);
             self.units_given.set(0);
-            self.units_missed.set(self.units_missed.get() / 2);
+            let missed = self.units_missed.get();
+            // A shared heap is purged by the clock as well, whatever it has missed.
+            self.units_missed.set(if self.shared { missed - missed.div_ceil(8) } else { missed / 2 });
         }
     }
 

@@ -150,8 +150,8 @@ impl Global {
         &PROCESS
     }
 
-    /// Starts a thread that gives free memory back in an idle process, too: it wakes as often as the mode says (2
-    /// times a second in `Mode::Balanced`) and purges if nobody else has since. The second call does nothing; a
+    /// Starts a thread that gives free memory back in an idle process, too: it wakes as often as the mode says (once
+    /// a second in `Mode::Balanced`) and purges if nobody else has since. The second call does nothing; a
     /// child of a `fork` has no such thread.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   arena   2 MiB from the operating system               the house
-//!     pool  16 KiB (128, or 256)   of blocks of one size    a floor: all rooms alike
+//!     pool  16 KiB (64, or 256)    of blocks of one size    a floor: all rooms alike
 //!       block  8 bytes to 32 KiB                              a room
 //!   bin     free blocks of one pool, ready to use         the front desk: the keys of one floor
 //! ```

@@ -6,9 +6,9 @@ use core::sync::atomic::{AtomicU8, Ordering};
 ///
 /// | | `Throughput` | `Balanced` | `Compact` |
 /// | --- | --- | --- | --- |
-/// | everything free goes back after | 10 s | 500 ms | 100 ms |
-/// | and before, what a heap has free above | no bound | 1 MiB, a quarter of its pools in use, or what it lately missed | 256 KiB |
-/// | arenas of a heap are huge pages from | the second on | the ninth on | never |
+/// | everything free goes back after | 10 s | 1 s | 100 ms |
+/// | and before, what a heap has free above | no bound | 1 MiB, a quarter of its pools in use, or what it lately missed if that was 8 MiB | 256 KiB |
+/// | arenas of a heap are huge pages from | the second on | the 17th on | never |
 ///
 /// The time counts from the last purge of the process and is looked at where a thread refills or empties a bin,
 /// so an idle process purges nothing by itself; see [`Global::purge`](crate::Global::purge).
@@ -46,7 +46,7 @@ impl Mode {
     pub(crate) const fn interval(self) -> u64 {
         match self {
             Mode::Throughput => 10_000,
-            Mode::Balanced => 500,
+            Mode::Balanced => 1_000,
             Mode::Compact => 100,
         }
     }
@@ -56,7 +56,7 @@ impl Mode {
     pub(crate) const fn arenas_of_small_pages(self) -> usize {
         match self {
             Mode::Throughput => 1,
-            Mode::Balanced => 8,
+            Mode::Balanced => 16,
             Mode::Compact => usize::MAX,
         }
     }
@@ -65,7 +65,9 @@ impl Mode {
     pub(crate) fn units_kept(self, used: usize, missed: usize) -> usize {
         match self {
             Mode::Throughput => usize::MAX,
-            Mode::Balanced => 64.max(used / 4).max(missed),
+            // A few that are touched again soon are cheap; it is the heaps that go up and down by much which pay.
+            Mode::Balanced if missed < 512 => 64.max(used / 4),
+            Mode::Balanced => (used / 4).max(missed),
             Mode::Compact => 16,
         }
     }

@@ -21,10 +21,10 @@ pub(crate) const WALKABLE_CLASSES: usize = 44;
 pub(crate) const WALKABLE_MAX: usize = 8192;
 /// Largest request in bytes that pools serve.
 pub(crate) const POOLED_MAX: usize = 32768;
-/// Largest block of a pool of one unit, and of eight units; the rest is in pools of sixteen. At least sixteen
-/// blocks fit, sixteen, and eight.
+/// Largest block of a pool of one unit, and of four units; the rest is in pools of sixteen. At least sixteen
+/// blocks fit, eight, and eight.
 const UNITS_1_MAX: usize = 1024;
-const UNITS_8_MAX: usize = 8192;
+const UNITS_4_MAX: usize = 8192;
 
 /// The block size in bytes of each class.
 const SIZES: [u16; CLASSES] = {
@@ -160,7 +160,7 @@ impl SizeClass {
     pub(crate) const fn units(self) -> usize {
         match self.size() {
             ..=UNITS_1_MAX => 1,
-            size if size <= UNITS_8_MAX => 8,
+            size if size <= UNITS_4_MAX => 4,
             _ => 16,
         }
     }

@@ -16,7 +16,7 @@ pub struct ClassStats {
     pub block_size: usize,
     /// Pools of this class.
     pub pools: usize,
-    /// Bytes of a pool: 16, 128 or 256 KiB.
+    /// Bytes of a pool: 16, 64 or 256 KiB.
     pub pool_bytes: usize,
     /// Blocks that the user holds.
     pub blocks_in_use: usize,

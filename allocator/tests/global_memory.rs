@@ -117,9 +117,9 @@ fn what_parked_threads_did_not_flush_shows_as_idle() {
 fn without_a_call_it_goes_back_soon_after_the_next_slow_path() {
     let _alone = alone();
     Global::purge();
-    thread::sleep(Duration::from_millis(600));
+    thread::sleep(Duration::from_millis(1_100));
     drop((0..200_000).map(|i| vec![1u8; 16 + i % 500]).collect::<Vec<_>>());
-    thread::sleep(Duration::from_millis(600));
+    thread::sleep(Duration::from_millis(1_100));
     let start = Instant::now();
     while resident_arena_bytes() > GOAL {
         assert!(start.elapsed() < Duration::from_secs(2), "{} resident", resident_arena_bytes());
