@@ -51,26 +51,40 @@ struct Readme;
 
 extern crate self as cpymem_cyclegc;
 
-mod clear;
+// From the top down: each file imports only from those below it.
+mod any;
+mod candidates;
 mod collect;
 mod collector;
-mod gc;
+mod death;
+mod events;
+mod gc_ptr;
 mod heap;
 mod impls;
+mod listing;
 mod mark;
 mod object;
+mod recent;
+mod schedule;
+mod side_word;
 mod subtract;
+mod teardown;
 mod trace;
+mod typed;
+mod visitor;
 mod vtable;
+mod watcher;
 mod weak;
+mod weakrefs;
 
-pub use collector::{Collector, Stats, collect};
+pub use any::AnyGc;
+pub use collector::{Collector, GenerationStats, Stats, collect};
 /// Derives [`trait@Trace`]: see the trait for what it promises.
-///
-/// Every field is visited; one marked `#[trace(skip)]` is not, and what it refers to then counts as
-/// referenced from outside. Works for structs and enums, also generic ones, whose type parameters must be
-/// `Trace`.
 pub use cpymem_cyclegc_derive::Trace;
-pub use gc::Gc;
-pub use trace::{Clearer, Trace, Visitor};
+pub use events::{CallbackId, Debug, Info, Phase};
+pub use gc_ptr::Gc;
+pub use heap::WeakrefOrder;
+pub use schedule::Generation;
+pub use trace::{Finalize, Trace};
+pub use visitor::{Clearer, Visitor};
 pub use weak::Weak;

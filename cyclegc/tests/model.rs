@@ -8,6 +8,7 @@ use cpymem_cyclegc::{Collector, Gc, Trace, Weak};
 use proptest::prelude::*;
 
 #[derive(Trace)]
+#[trace(drop)]
 struct Node {
     id: usize,
     edges: RefCell<Vec<Gc<Node>>>,

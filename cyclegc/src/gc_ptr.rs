@@ -9,19 +9,17 @@ use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
-use cpymem_refcount::raw::Header;
+use cpymem_refcount::raw::{Decrement, Header};
 
-use crate::collector;
-use crate::heap::HeapPtr;
+use crate::death;
 use crate::object::ObjPtr;
-use crate::trace::{Clearer, Trace, Visitor};
-use crate::vtable::{GcBox, Meta};
+use crate::vtable::GcBox;
 
 /// A reference-counted pointer to a value on a collector's heap.
 ///
 /// The value dies at once when the last `Gc` to it goes, as with [`Rc`](std::rc::Rc), and by a collection
 /// when it hangs in a cycle that nothing outside reaches: see [`collect`](crate::collect). There is no
-/// mutable access; use cells.
+/// mutable access but [`with_mut`](Gc::with_mut); use cells.
 ///
 /// A `Gc` belongs to the thread that made it:
 ///
@@ -37,7 +35,7 @@ use crate::vtable::{GcBox, Meta};
 /// # Dead handles
 /// While a collection destroys a cycle, the `Gc`s *inside* it are dead: a destructor that looks at one gets
 /// `None` from [`try_deref`](Gc::try_deref), and a panic from `*`. A clone of a dead handle is dead. No other
-/// code ever sees one.
+/// code ever sees one, unless a destructor hands it out.
 ///
 /// # Invariants
 /// 1. Unless it is dead, it points to a live object and owns one of the references that its header counts.
@@ -45,67 +43,6 @@ use crate::vtable::{GcBox, Meta};
 pub struct Gc<T: ?Sized + 'static> {
     ptr: NonNull<GcBox<T>>,
     owns: PhantomData<GcBox<T>>,
-}
-
-impl<T: Trace + 'static> Gc<T> {
-    /// Moves a value to the heap of the thread's own collector.
-    ///
-    /// # Panics
-    /// Never; without memory it calls [`handle_alloc_error`](std::alloc::handle_alloc_error), as `Rc::new`.
-    ///
-    /// # Cost
-    /// One block of `size_of::<T>() + 8` bytes, and two side bytes.
-    #[inline]
-    pub fn new(value: T) -> Gc<T> {
-        Gc::new_on(collector::current(), value)
-    }
-
-    /// Makes a value that holds weak references to itself. [`upgrade`](crate::Weak::upgrade) gives `None`
-    /// until the value is complete.
-    ///
-    /// # Panics
-    /// If `make` does; nothing leaks.
-    ///
-    /// ```
-    /// use cpymem_cyclegc::{Gc, Trace, Weak};
-    ///
-    /// #[derive(Trace)]
-    /// struct Widget { me: Weak<Widget> }
-    ///
-    /// let widget = Gc::new_cyclic(|me| {
-    ///     assert!(me.upgrade().is_none());
-    ///     Widget { me: me.clone() }
-    /// });
-    /// assert!(Gc::ptr_eq(&widget, &widget.me.upgrade().unwrap()));
-    /// ```
-    pub fn new_cyclic(make: impl FnOnce(&crate::Weak<T>) -> T) -> Gc<T> {
-        crate::weak::new_cyclic(collector::current(), make)
-    }
-
-    #[inline]
-    pub(crate) fn new_on(heap: HeapPtr, value: T) -> Gc<T> {
-        let object = heap.alloc::<T>();
-        // SAFETY: the block is ours and has room for the value.
-        unsafe { write_value(object, value) };
-        Gc { ptr: object, owns: PhantomData }
-    }
-}
-
-/// Completes an object: writes the value and, if it can own a `Gc`, tracks the object.
-///
-/// # Safety
-/// `object` is fresh from [`HeapPtr::alloc`]; nobody looks at its value yet.
-#[inline]
-pub(crate) unsafe fn write_value<T: Trace + 'static>(object: NonNull<GcBox<T>>, value: T) {
-    // SAFETY: the caller's promise: the block is allocated and has the layout of the object.
-    let at = unsafe { &raw mut (*object.as_ptr()).value };
-    // SAFETY: there is no value yet, so none is overwritten.
-    unsafe { at.write(value) };
-    if T::needs_trace() {
-        // SAFETY: a live object on a heap, which the caller owns the reference to.
-        let object = unsafe { ObjPtr::new(object.cast()) };
-        object.set_meta(Meta::tracked(object.meta()));
-    }
 }
 
 impl<T: ?Sized + 'static> Gc<T> {
@@ -125,7 +62,8 @@ impl<T: ?Sized + 'static> Gc<T> {
         this.ptr.addr() == other.ptr.addr()
     }
 
-    /// Number of `Gc`s to the object, those inside other objects included; 0 for a dead handle.
+    /// Number of `Gc`s to the object, those inside other objects included; 0 for a dead handle, `u32::MAX` once
+    /// more than 2^30 were made, which makes the object immortal.
     pub fn strong_count(this: &Gc<T>) -> usize {
         this.object().map_or(0, |object| object.header().count().get() as usize)
     }
@@ -136,21 +74,67 @@ impl<T: ?Sized + 'static> Gc<T> {
         object.as_ref().and_then(ObjPtr::side).map_or(0, |side| side.weak_count() as usize)
     }
 
-    /// A weak reference to the object.
+    /// Lets `f` change the value if this is the only reference to it; `None` if there are others, weak ones
+    /// included, or the handle is dead.
     ///
-    /// # Panics
-    /// If the handle is dead.
-    pub fn downgrade(this: &Gc<T>) -> crate::Weak<T> {
-        let object = this.object().expect("downgrade of a handle inside garbage that is being destroyed");
-        crate::Weak::to_object(object, this.ptr)
+    /// While `f` runs, collections do not look into the value: what it refers to counts as referenced from outside.
+    /// So nothing of it is collected, however `f` moves the `Gc`s about.
+    ///
+    /// ```
+    /// use cpymem_cyclegc::Gc;
+    ///
+    /// let mut list = Gc::new(vec![Gc::new(2), Gc::new(1)]);
+    /// assert_eq!(Gc::with_mut(&mut list, |list| list.sort()), Some(()));
+    /// assert_eq!(*list[0], 1);
+    /// let other = list.clone();
+    /// assert_eq!(Gc::with_mut(&mut list, |list| list.clear()), None);
+    /// ```
+    pub fn with_mut<R>(this: &mut Gc<T>, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+        /// Lets collections look again, also after a panic.
+        struct Pin(ObjPtr, bool);
+        impl Drop for Pin {
+            fn drop(&mut self) {
+                if self.1 {
+                    self.0.set_meta(self.0.meta().tracked());
+                    death::note_decrement(self.0); // what a full pass did not see meanwhile, the next one looks for
+                }
+            }
+        }
+        let object = this.object()?;
+        if !object.header().count().is_one() || Gc::weak_count(this) > 0 {
+            return None;
+        }
+        let _pin = Pin(object, object.meta().is_tracked());
+        object.set_meta(object.meta().untracked());
+        // SAFETY: this is the only handle, it is borrowed mutably, and there is no weak reference to make another
+        // one from; the collector does not look into untracked objects.
+        Some(f(&mut unsafe { this.ptr.as_mut() }.value))
+    }
+
+    /// The value's address, which is the same for all handles on the object; dead handles included, off by one.
+    #[inline]
+    pub fn as_ptr(this: &Gc<T>) -> *const T {
+        // SAFETY: no memory is touched; the field of an object lies at the same offset wherever the object is.
+        unsafe { &raw const (*this.ptr.as_ptr()).value }
     }
 
     /// The handle of a reference that the caller owns.
     ///
     /// # Safety
     /// `ptr` points to a live object, and one of the references it counts passes to the handle.
+    #[inline(always)]
     pub(crate) unsafe fn from_owned(ptr: NonNull<GcBox<T>>) -> Gc<T> {
         Gc { ptr, owns: PhantomData }
+    }
+
+    /// The object's address; the reference that the handle owned passes to the caller.
+    pub(crate) fn into_ptr(this: Gc<T>) -> NonNull<GcBox<T>> {
+        core::mem::ManuallyDrop::new(this).ptr
+    }
+
+    /// The object's address, also of a dead handle.
+    pub(crate) fn ptr(&self) -> NonNull<GcBox<T>> {
+        self.ptr
     }
 
     #[inline(always)]
@@ -168,7 +152,7 @@ impl<T: ?Sized + 'static> Gc<T> {
 
     /// Makes the handle dead; the reference that it owned passes to the caller.
     #[inline]
-    fn sever(&mut self) -> Option<ObjPtr> {
+    pub(crate) fn sever(&mut self) -> Option<ObjPtr> {
         let object = self.object()?;
         let dead = self.ptr.as_ptr().wrapping_byte_add(1);
         // SAFETY: an object's address is even and not the last one, so the sum is not 0.
@@ -192,18 +176,23 @@ impl<T: ?Sized + 'static> Drop for Gc<T> {
     /// One count less; with the last one the value is dropped and its memory freed, at bounded depth.
     #[inline]
     fn drop(&mut self) {
-        if let Some(object) = self.object()
-            && object.header().decrement()
-        {
-            drop_last(object);
+        let Some(object) = self.object() else { return };
+        match object.header().decrement_fast() {
+            Decrement::Done if !object.meta().turns_purple() => {}
+            Decrement::Done => death::note_decrement(object),
+            Decrement::Unsure => drop_slow(object),
         }
     }
 }
 
 #[cold]
 #[inline(never)]
-fn drop_last(object: ObjPtr) {
-    object.dispose();
+fn drop_slow(object: ObjPtr) {
+    if object.header().decrement_slow() {
+        death::dispose(object);
+    } else if object.meta().turns_purple() {
+        death::note_decrement(object);
+    }
 }
 
 impl<T: ?Sized + 'static> Deref for Gc<T> {
@@ -224,23 +213,6 @@ impl<T: ?Sized + 'static> Deref for Gc<T> {
 #[inline(never)]
 fn dead_deref() -> ! {
     panic!("a destructor followed a Gc inside the garbage that is being destroyed; use Gc::try_deref there")
-}
-
-// SAFETY: the edge of the handle is reported once, and severed by `clear`.
-unsafe impl<T: ?Sized + 'static> Trace for Gc<T> {
-    #[inline]
-    fn visit(&self, visitor: &mut Visitor<'_>) {
-        if let Some(object) = self.object() {
-            visitor.edge(object);
-        }
-    }
-
-    #[inline]
-    fn clear(&mut self, clearer: &mut Clearer<'_>) {
-        if let Some(object) = self.sever() {
-            clearer.0.edge(object);
-        }
-    }
 }
 
 impl<T: ?Sized + fmt::Debug + 'static> fmt::Debug for Gc<T> {
@@ -299,17 +271,5 @@ impl<T: ?Sized + 'static> AsRef<T> for Gc<T> {
 impl<T: ?Sized + 'static> Borrow<T> for Gc<T> {
     fn borrow(&self) -> &T {
         self
-    }
-}
-
-impl<T: Trace + 'static> From<T> for Gc<T> {
-    fn from(value: T) -> Gc<T> {
-        Gc::new(value)
-    }
-}
-
-impl<T: Trace + Default + 'static> Default for Gc<T> {
-    fn default() -> Gc<T> {
-        Gc::new(T::default())
     }
 }
