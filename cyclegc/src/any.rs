@@ -9,7 +9,7 @@ use crate::death;
 use crate::gc_ptr::Gc;
 use crate::object::ObjPtr;
 use crate::trace::Trace;
-use crate::visitor::{Clearer, Visitor};
+use crate::visitor::{Clearer, Target, Visitor};
 use crate::vtable::GcBox;
 
 /// A [`Gc`] to a value of any type: what the functions of [`gc`](crate::gc) return and take.
@@ -27,7 +27,7 @@ use crate::vtable::GcBox;
 pub struct AnyGc(Option<ObjPtr>);
 
 impl AnyGc {
-    /// Takes over a reference that the caller owns.
+    /// The handle of a reference that the caller owns.
     pub(crate) fn from_owned(object: ObjPtr) -> AnyGc {
         AnyGc(Some(object))
     }
@@ -36,6 +36,12 @@ impl AnyGc {
     pub(crate) fn to(object: ObjPtr) -> AnyGc {
         object.header().increment();
         AnyGc(Some(object))
+    }
+
+    /// A handle of its own on the object at the end of an edge.
+    pub(crate) fn to_target(target: Target) -> Option<AnyGc> {
+        // SAFETY: whoever reported the edge keeps the object alive, and no user code has run since.
+        Some(AnyGc::to(unsafe { ObjPtr::new(target) }))
     }
 
     /// The object, unless the handle is dead.

@@ -50,6 +50,20 @@ pub(crate) struct Found {
     pub(crate) survivors: usize,
 }
 
+impl Found {
+    /// Adds an object.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, object: ObjPtr, side: SidePtr) {
+        side.set(SideWord::OLD);
+        let meta = object.meta();
+        object.header().increment();
+        object.set_meta(meta.purple());
+        self.eventful |= meta.is_eventful();
+        self.weak |= object.header().is_outlined();
+        self.unreachable.push(object);
+    }
+}
+
 impl Candidates {
     /// Takes the objects of a generation and all younger ones as candidates and sets `gc_refs` of each to its count
     /// (CPython's `update_refs`).
@@ -192,13 +206,7 @@ impl Candidates {
                 found.survivors += 1;
                 return;
             }
-            side.set(SideWord::OLD);
-            let meta = object.meta();
-            object.header().increment();
-            object.set_meta(meta.purple());
-            found.eventful |= meta.is_eventful();
-            found.weak |= object.header().is_outlined();
-            found.unreachable.push(object);
+            found.add(object, side);
         });
         found
     }

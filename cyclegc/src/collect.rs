@@ -99,7 +99,11 @@ fn pass(heap: HeapPtr, generation: Generation) -> usize {
     match generation {
         Generation::Young => {}
         Generation::Middle => heap.schedule.became_old(found.survivors),
-        Generation::Old => heap.schedule.full_pass_left(found.survivors),
+        Generation::Old => {
+            heap.schedule.full_pass_left(found.survivors);
+            heap.given_up.set(0);
+            heap.step_baseline.set(found.survivors);
+        }
     }
     destroy(heap, found)
 }
@@ -195,7 +199,7 @@ pub(crate) struct Running(HeapPtr);
 impl Running {
     /// `None` if one is under way already.
     pub(crate) fn start(heap: HeapPtr) -> Option<Running> {
-        (!heap.collecting.replace(true)).then_some(Running(heap))
+        (!heap.collecting.replace(true)).then(|| Running(heap))
     }
 }
 

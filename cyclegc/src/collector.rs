@@ -1,14 +1,17 @@
 //! [`Collector`]: a heap of objects and the passes over it; and the thread's own.
 
 use core::fmt;
+use core::time::Duration;
 use std::rc::Rc;
 
+use crate::any::AnyGc;
 use crate::collect::{collect as collect_heap, collect_due};
-use crate::death;
 use crate::events::{CallbackId, Debug, Info, Phase};
 use crate::gc_ptr::Gc;
 use crate::heap::{self, HeapPtr, WeakrefOrder};
+use crate::inspect;
 use crate::schedule::Generation;
+use crate::step::{self, StepReport};
 use crate::trace::Trace;
 use crate::typed;
 use crate::weak::Weak;
@@ -240,8 +243,57 @@ impl Collector {
         self.heap.weakref_order.set(order);
     }
 
-    pub(crate) fn heap(&self) -> HeapPtr {
-        self.heap
+    /// The tracked objects of a generation, or all of them, in address order. Frozen ones are left out.
+    ///
+    /// # Cost
+    /// A walk over all objects, and a reference to each.
+    pub fn get_objects(&self, generation: Option<Generation>) -> Vec<AnyGc> {
+        inspect::objects(self.heap, generation)
+    }
+
+    /// The tracked objects of this collector that refer to one of `targets`. What is mutably borrowed at the moment is not looked
+    /// into, and references that are not traced are not seen.
+    ///
+    /// # Cost
+    /// A walk over all objects and their edges.
+    pub fn get_referrers(&self, targets: &[AnyGc]) -> Vec<AnyGc> {
+        inspect::referrers(self.heap, targets)
+    }
+
+    /// Makes every tracked object that there is *frozen*: no collection looks at it any more, and what it refers to counts as
+    /// referenced from outside. Reference counting still frees it. Does nothing during a collection.
+    pub fn freeze(&self) {
+        inspect::freeze(self.heap);
+    }
+
+    /// Makes frozen objects old ones. Does nothing during a collection.
+    pub fn unfreeze(&self) {
+        inspect::unfreeze(self.heap);
+    }
+
+    /// Number of frozen objects.
+    pub fn get_freeze_count(&self) -> usize {
+        inspect::freeze_count(self.heap)
+    }
+
+    /// The objects that collections found while [`Debug::SAVEALL`] was set. They stay until
+    /// [`clear_garbage`](Self::clear_garbage).
+    pub fn garbage(&self) -> Vec<AnyGc> {
+        inspect::garbage(self.heap)
+    }
+
+    /// Forgets [`garbage`](Self::garbage), so that what is still unreachable is found again; returns how many objects
+    /// that were.
+    pub fn clear_garbage(&self) -> usize {
+        inspect::clear_garbage(self.heap)
+    }
+
+    /// Collects for about as long as `budget`, looking only at what lost references: see [`StepReport`].
+    ///
+    /// # Panics
+    /// As [`collect`](Self::collect).
+    pub fn step(&self, budget: Duration) -> StepReport {
+        step::step(self.heap, budget)
     }
 
     /// The thread's own collector, as long as `f` runs; made if there is none yet.
@@ -266,8 +318,7 @@ fn retire(heap: HeapPtr) {
         }
     }
     let _orphan = Orphan(heap);
-    let garbage = heap.garbage.take();
-    garbage.into_iter().for_each(death::release);
+    inspect::clear_garbage(heap);
     collect_heap(heap, Generation::Old);
 }
 

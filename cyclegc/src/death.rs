@@ -12,8 +12,9 @@ use crate::object::ObjPtr;
 use crate::vtable::VTable;
 use crate::watcher::WatcherPtr;
 
-/// Flags of a pool in [`Heap::purple`](crate::heap::Heap::purple); any value but 0 will do.
-const HAS_PURPLE: u8 = 1;
+/// Flags of a pool in [`Heap::purple`](crate::heap::Heap::purple).
+pub(crate) const HAS_PURPLE: u8 = 1;
+pub(crate) const HAS_TRIED: u8 = 2;
 
 /// Makes a tracked object purple: it lost a reference and lives on, so it may be part of garbage that holds itself.
 #[cold]
@@ -24,7 +25,7 @@ pub(crate) fn note_decrement(object: ObjPtr) {
     debug_assert!(!side.get().is_candidate(), "no count moves while a pass looks for garbage");
     side.set(side.get().with_purple(true));
     let (heap, pool) = (HeapPtr::of(object), object.pool());
-    if heap.purple.flags(pool) == 0 {
+    if heap.purple.flags(pool) & HAS_PURPLE == 0 {
         heap.purple.add(pool, HAS_PURPLE);
     }
 }

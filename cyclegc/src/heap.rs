@@ -57,10 +57,10 @@ pub(crate) struct Heap {
     /// Objects that `Debug::SAVEALL` kept; one reference to each is the heap's.
     pub(crate) garbage: RefCell<Vec<ObjPtr>>,
     pub(crate) weakref_order: Cell<WeakrefOrder>,
-    /// Threads that mark together.
-    pub(crate) mark_threads: Cell<usize>,
     /// Blocks when the last step or full pass left nothing to look at.
     pub(crate) step_baseline: Cell<usize>,
+    /// Objects that steps have left to the next full pass.
+    pub(crate) given_up: Cell<usize>,
     /// A pass or its teardown runs: another one would be a no-op.
     pub(crate) collecting: Cell<bool>,
     /// Nobody but objects refers to the heap any more.
@@ -105,8 +105,8 @@ impl HeapPtr {
             watchers: Watchers::default(),
             garbage: RefCell::default(),
             weakref_order: Cell::default(),
-            mark_threads: Cell::new(1),
             step_baseline: Cell::new(0),
+            given_up: Cell::new(0),
             collecting: Cell::new(false),
             orphaned: Cell::new(false),
         });
@@ -205,9 +205,8 @@ impl Heap {
     pub(crate) fn for_each_tracked(&self, mut each: impl FnMut(ObjPtr, SidePtr)) {
         self.for_each_block(|block, side| {
             // SAFETY: a carved block of the heap's pools.
-            if let Some(object) =
-                unsafe { ObjPtr::in_block(block) }.filter(|object| object.meta().is_tracked())
-            {
+            let object = unsafe { ObjPtr::in_block(block) };
+            if let Some(object) = object.filter(|object| object.meta().is_tracked()) {
                 each(object, side);
             }
         });

@@ -51,22 +51,28 @@ struct Readme;
 
 extern crate self as cpymem_cyclegc;
 
-// From the top down: each file imports only from those below it.
+// Each file imports only from those to its left:
+//   visitor, vtable, side_word, object | listing, schedule, events, watcher, heap, death | gc_ptr, trace, weak, any, impls |
+//   candidates, subtract, mark, weakrefs, teardown, recent, collect | inspect, step | typed, coerce, collector, gc
 mod any;
 mod candidates;
+mod coerce;
 mod collect;
 mod collector;
 mod death;
 mod events;
+pub mod gc;
 mod gc_ptr;
 mod heap;
 mod impls;
+mod inspect;
 mod listing;
 mod mark;
 mod object;
 mod recent;
 mod schedule;
 mod side_word;
+mod step;
 mod subtract;
 mod teardown;
 mod trace;
@@ -85,6 +91,14 @@ pub use events::{CallbackId, Debug, Info, Phase};
 pub use gc_ptr::Gc;
 pub use heap::WeakrefOrder;
 pub use schedule::Generation;
+pub use step::StepReport;
 pub use trace::{Finalize, Trace};
 pub use visitor::{Clearer, Visitor};
 pub use weak::Weak;
+
+/// What the macros of this crate name.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::coerce::Handle;
+    pub use crate::vtable::GcBox;
+}

@@ -8,8 +8,8 @@
 use crate::candidates::Candidates;
 use crate::heap::HeapPtr;
 use crate::object::ObjPtr;
-use crate::side_word::{SidePtr, SideWord, prefetch};
-use crate::visitor::{BATCH, EdgeSink, Target, Visitor};
+use crate::side_word::{SideWord, prefetch};
+use crate::visitor::{EdgeSink, PerEdge, Target, Visitor};
 
 /// Objects that are visited together.
 const TOGETHER: usize = 32;
@@ -54,14 +54,9 @@ impl Marking {
 
 impl EdgeSink for Marking {
     fn take(&mut self, targets: &[Target]) {
-        let mut sides: [Option<SidePtr>; BATCH] = [None; BATCH];
-        for (side, &target) in sides.iter_mut().zip(targets) {
-            // SAFETY: an edge leads to a live object.
-            let at = unsafe { ObjPtr::new(target) }.side_ptr();
-            at.prefetch();
-            *side = Some(at);
-        }
-        for (side, &target) in sides.iter().flatten().zip(targets) {
+        // SAFETY: an edge leads to a live object.
+        let sides = PerEdge::new(targets, |target| unsafe { ObjPtr::new(target) }.prefetched_side_ptr());
+        for (side, &target) in sides.iter().zip(targets) {
             let word = side.get();
             if word.is_candidate() && word != SideWord::REACHED {
                 side.set(SideWord::REACHED);

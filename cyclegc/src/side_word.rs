@@ -1,8 +1,9 @@
 //! The two side bytes of a block: its generation between passes, its `gc_refs` during one.
 //!
 //! ```text
-//!   at rest       0 .. 8                  bits 0-1: old, young, middle, frozen     bit 2: purple
-//!   in a pass     8 ..= 0xfffd            a candidate with this many references left, and 8
+//!   at rest       0 .. 16                 bits 0-1: old, young, middle, frozen
+//!                                         bit 2: purple     bit 3: purple, and a step has given up on it once
+//!   in a pass     16 ..= 0xfffd           a candidate with this many references left, and 16
 //!                 0xfffe                  a candidate whose count does not fit, or that is immortal
 //!                 0xffff                  a candidate that was reached
 //! ```
@@ -12,7 +13,6 @@
 #![allow(unsafe_code, reason = "side bytes are reached by address")]
 
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU16, Ordering};
 
 /// What the side bytes of a block say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,7 +25,8 @@ impl SideWord {
     pub(crate) const FROZEN: SideWord = SideWord(3);
     const GENERATION: u16 = 3;
     const PURPLE: u16 = 4;
-    const BASE: u16 = 8;
+    const TRIED: u16 = 8;
+    const BASE: u16 = 16;
 
     /// A candidate of which all references were found inside.
     pub(crate) const EXPLAINED: SideWord = SideWord(Self::BASE);
@@ -62,7 +63,17 @@ impl SideWord {
 
     #[inline(always)]
     pub(crate) fn with_purple(self, purple: bool) -> SideWord {
-        SideWord(self.0 & !Self::PURPLE | if purple { Self::PURPLE } else { 0 })
+        SideWord(self.0 & Self::GENERATION | if purple { Self::PURPLE } else { 0 })
+    }
+
+    /// Purple, and a step has given up on it once.
+    #[inline(always)]
+    pub(crate) fn is_tried(self) -> bool {
+        self.0 & Self::TRIED != 0
+    }
+
+    pub(crate) fn tried(self) -> SideWord {
+        SideWord(self.0 | Self::TRIED)
     }
 
     /// One reference less, for a candidate that counts some: neither explained nor saturated nor reached.
@@ -77,8 +88,7 @@ impl SideWord {
 ///
 /// # Invariants
 /// 1. It points to the two side bytes of a carved block, aligned to 2, in pools that stay while it is used.
-/// 2. Only the thread of the heap uses them; or, while it waits for the workers of a parallel marking, these, and
-///    then only through [`claim`](Self::claim).
+/// 2. Only the thread of the heap uses them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
 pub(crate) struct SidePtr(NonNull<u16>);
@@ -113,27 +123,6 @@ impl SidePtr {
     pub(crate) fn prefetch(self) {
         prefetch(self.0.as_ptr().cast_const().cast());
     }
-
-    /// Marks a candidate as reached; `true` for the one worker that did.
-    #[inline(always)]
-    pub(crate) fn claim(self) -> bool {
-        // SAFETY: invariants 1 and 2: while workers run, all of them use the word as an atomic one.
-        let word = unsafe { AtomicU16::from_ptr(self.0.as_ptr()) };
-        claim(word)
-    }
-}
-
-/// See [`SidePtr::claim`].
-///
-/// Relaxed: what a worker learns from the word is who visits the object, and all that it reads of the object was
-/// written before the workers started; the channel that starts and ends them orders the rest.
-#[inline(always)]
-pub(crate) fn claim(word: &AtomicU16) -> bool {
-    let seen = SideWord(word.load(Ordering::Relaxed));
-    if !seen.is_candidate() || seen == SideWord::REACHED {
-        return false;
-    }
-    word.swap(SideWord::REACHED.0, Ordering::Relaxed) != SideWord::REACHED.0
 }
 
 /// Asks for a cache line. Any address will do.
@@ -159,16 +148,19 @@ mod tests {
                 let word = generation.with_purple(purple);
                 assert!(!word.is_candidate() && word.less_one().is_none());
                 assert_eq!((word.generation(), word.is_purple()), (generation, purple));
+                let tried = word.tried();
+                assert!(!tried.is_candidate() && tried.is_tried() && !word.is_tried());
+                assert_eq!(tried.with_purple(purple), word);
             }
         }
     }
 
     #[test]
     fn counts_go_down_to_explained_and_no_further() {
-        for count in [1, 2, 7, 8, 9, 1000, 65525, 65526] {
+        for count in [1, 2, 7, 8, 9, 1000, 65517, 65518] {
             let mut word = SideWord::candidate(count);
             if word == SideWord::SATURATED {
-                assert!(count >= 65526 && word.less_one().is_none() && word.is_candidate());
+                assert!(count >= 65518 && word.less_one().is_none() && word.is_candidate());
                 continue;
             }
             for _ in 0..count {
@@ -179,12 +171,5 @@ mod tests {
             assert!(word.less_one().is_none());
         }
         assert!(SideWord::REACHED.less_one().is_none());
-    }
-
-    #[test]
-    fn one_claim_succeeds() {
-        let word = AtomicU16::new(SideWord::candidate(3).0);
-        assert_eq!([claim(&word), claim(&word)], [true, false]);
-        assert!(!claim(&AtomicU16::new(SideWord::OLD.0)));
     }
 }

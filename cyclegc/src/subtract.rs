@@ -11,7 +11,7 @@ use crate::candidates::Candidates;
 use crate::heap::HeapPtr;
 use crate::object::ObjPtr;
 use crate::side_word::{SidePtr, SideWord};
-use crate::visitor::{BATCH, EdgeSink, Target, Visitor};
+use crate::visitor::{EdgeSink, PerEdge, Target, Visitor};
 
 /// Takes the edges of candidates.
 struct Subtraction<'a> {
@@ -37,18 +37,13 @@ pub(crate) fn subtract_refs(heap: HeapPtr, candidates: &mut Candidates) -> bool 
 
 impl EdgeSink for Subtraction<'_> {
     fn take(&mut self, targets: &[Target]) {
-        let mut sides = [None; BATCH];
-        for (side, &target) in sides.iter_mut().zip(targets) {
-            // SAFETY: an edge leads to a live object.
-            let at = unsafe { ObjPtr::new(target) }.side_ptr();
-            at.prefetch();
-            *side = Some(at);
-        }
-        for side in sides[..targets.len()].iter().flatten() {
+        // SAFETY: an edge leads to a live object.
+        let sides = PerEdge::new(targets, |target| unsafe { ObjPtr::new(target) }.prefetched_side_ptr());
+        for side in sides.iter() {
             let word = side.get();
             match word.less_one() {
                 Some(less) => side.set(less),
-                None => self.edge_slow(*side, word),
+                None => self.edge_slow(side, word),
             }
         }
     }

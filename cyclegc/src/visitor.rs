@@ -27,6 +27,35 @@ pub(crate) trait EdgeSink {
     fn weak(&mut self, _watcher: usize) {}
 }
 
+/// Something about each edge of a batch.
+///
+/// # Invariants
+/// 1. The first `len` elements are initialised.
+pub(crate) struct PerEdge<T> {
+    len: usize,
+    items: [MaybeUninit<T>; BATCH],
+}
+
+impl<T: Copy> PerEdge<T> {
+    /// What `of` says about each target.
+    #[inline(always)]
+    pub(crate) fn new(targets: &[Target], mut of: impl FnMut(Target) -> T) -> PerEdge<T> {
+        let mut this =
+            PerEdge { len: targets.len().min(BATCH), items: [const { MaybeUninit::uninit() }; BATCH] };
+        for (item, &target) in this.items.iter_mut().zip(targets) {
+            item.write(of(target));
+        }
+        this
+    }
+
+    /// The same, in the order of the targets.
+    #[inline(always)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = T> {
+        // SAFETY: invariant 1.
+        self.items[..self.len].iter().map(|item| unsafe { item.assume_init() })
+    }
+}
+
 /// Handed to [`Trace::visit`](crate::Trace::visit), which shows it every [`Gc`](crate::Gc) of the value.
 ///
 /// # Invariants

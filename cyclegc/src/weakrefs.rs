@@ -22,11 +22,11 @@ pub(crate) fn clear_watchers(heap: HeapPtr, garbage: &[ObjPtr]) -> Vec<WatcherPt
     let mut visitor = Visitor::new(&mut inside);
     garbage.iter().for_each(|object| object.visit(&mut visitor));
     drop(visitor);
-    let (called, unheard) = watchers.into_iter().partition(|watcher| {
+    let (called, unheard): (Vec<_>, Vec<_>) = watchers.into_iter().partition(|watcher| {
         // One more handle is ours.
         watcher.handles() - 1 > inside.0.get(&watcher.addr()).copied().unwrap_or(0)
     });
-    for watcher in Vec::<WatcherPtr>::from(unheard) {
+    for watcher in unheard {
         // SAFETY: the handle of ours; the watcher is cleared.
         unsafe { watcher.release() }
     }
