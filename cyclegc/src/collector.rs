@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::rc::Rc;
 
 use crate::any::AnyGc;
+use crate::audit::{self, Finding};
 use crate::collect::{collect as collect_heap, collect_due};
 use crate::events::{CallbackId, Debug, Info, Phase};
 use crate::gc_ptr::Gc;
@@ -258,6 +259,26 @@ impl Collector {
     /// A walk over all objects and their edges.
     pub fn get_referrers(&self, targets: &[AnyGc]) -> Vec<AnyGc> {
         inspect::referrers(self.heap, targets)
+    }
+
+    /// Checks every [`Trace`] implementation at work: compares the references that tracked objects report, and the handles
+    /// that the caller passes, with what each tracked object counts. `handles` must be all the handles that there are outside the
+    /// objects, each converted by itself and not cloned. An empty result is a heap without faults.
+    ///
+    /// ```
+    /// use cpymem_cyclegc::{AnyGc, Collector, Fault, Gc, Trace};
+    ///
+    /// #[derive(Trace)]
+    /// struct Node(Option<Gc<Node>>, #[trace(skip)] Option<Gc<Node>>);
+    ///
+    /// let collector = Collector::new();
+    /// let inner = collector.alloc(Node(None, None));
+    /// let outer = AnyGc::from(collector.alloc(Node(Some(inner.clone()), Some(inner))));
+    /// let findings = collector.audit(&[outer]);
+    /// assert_eq!((findings[0].fault, findings[0].references), (Fault::Hidden, 1));
+    /// ```
+    pub fn audit(&self, handles: &[AnyGc]) -> Vec<Finding> {
+        audit::audit(self.heap, handles)
     }
 
     /// Makes every tracked object that there is *frozen*: no collection looks at it any more, and what it refers to counts as

@@ -7,7 +7,8 @@
 use allocator_api2::alloc::Global;
 use cpymem_refcount::raw::trashcan::{self, Dispose};
 
-use crate::heap::HeapPtr;
+use crate::heap::{HeapPtr, PURPLE_WORD};
+use crate::listing::Listing;
 use crate::object::ObjPtr;
 use crate::vtable::VTable;
 use crate::watcher::WatcherPtr;
@@ -24,9 +25,10 @@ pub(crate) fn note_decrement(object: ObjPtr) {
     let side = object.side_ptr();
     debug_assert!(!side.get().is_candidate(), "no count moves while a pass looks for garbage");
     side.set(side.get().with_purple(true));
-    let (heap, pool) = (HeapPtr::of(object), object.pool());
-    if heap.purple.flags(pool) & HAS_PURPLE == 0 {
-        heap.purple.add(pool, HAS_PURPLE);
+    let pool = object.pool();
+    // The pool knows; the heap, whose address lies elsewhere, need not be asked.
+    if Listing::flags_in(pool, PURPLE_WORD) & HAS_PURPLE == 0 {
+        HeapPtr::of(object).purple.add(pool, HAS_PURPLE);
     }
 }
 

@@ -21,6 +21,9 @@ use crate::watcher::Watchers;
 pub(crate) const HAS_YOUNG: u8 = 1;
 pub(crate) const HAS_MIDDLE: u8 = 2;
 
+/// The user word of pools that [`Heap::purple`] uses.
+pub(crate) const PURPLE_WORD: usize = 1;
+
 /// When weak references without a callback die.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WeakrefOrder {
@@ -95,7 +98,7 @@ impl HeapPtr {
         let heap = memory.write(Heap {
             pools: PoolHeap::new(config),
             recent: Listing::new(0),
-            purple: Listing::new(1),
+            purple: Listing::new(PURPLE_WORD),
             leftover: Cell::new(true),
             frozen: Cell::new(0),
             schedule: Schedule::new(),

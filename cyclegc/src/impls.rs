@@ -199,7 +199,8 @@ unsafe impl<T: Trace + ?Sized> Trace for Box<T> {
 unsafe impl<T: Trace> Trace for RefCell<T> {
     #[inline]
     fn visit(&self, visitor: &mut Visitor<'_>) {
-        match self.try_borrow() {
+        // SAFETY: a visit runs no code that borrows the cell, so nobody borrows it mutably before this returns.
+        match unsafe { self.try_borrow_unguarded() } {
             Ok(value) => value.visit(visitor),
             Err(_) => visitor.pinned(),
         }

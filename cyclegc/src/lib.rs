@@ -53,8 +53,9 @@ extern crate self as cpymem_cyclegc;
 
 // Each file imports only from those to its left:
 //   visitor, vtable, side_word, object | listing, schedule, events, watcher, heap, death | gc_ptr, trace, weak, any, impls |
-//   candidates, subtract, mark, weakrefs, teardown, recent, collect | inspect, step | typed, coerce, collector, gc
+//   candidates, subtract, mark, weakrefs, teardown, recent, collect | inspect, audit, step | weak_map | typed, coerce, collector, gc
 mod any;
+mod audit;
 mod candidates;
 mod coerce;
 mod collect;
@@ -81,9 +82,11 @@ mod visitor;
 mod vtable;
 mod watcher;
 mod weak;
+mod weak_map;
 mod weakrefs;
 
 pub use any::AnyGc;
+pub use audit::{Fault, Finding};
 pub use collector::{Collector, GenerationStats, Stats, collect};
 /// Derives [`trait@Trace`]: see the trait for what it promises.
 pub use cpymem_cyclegc_derive::Trace;
@@ -95,6 +98,7 @@ pub use step::StepReport;
 pub use trace::{Finalize, Trace};
 pub use visitor::{Clearer, Visitor};
 pub use weak::Weak;
+pub use weak_map::{WeakKeyMap, WeakSet, WeakValueMap};
 
 /// What the macros of this crate name.
 #[doc(hidden)]

@@ -30,7 +30,13 @@ impl Listing {
     /// The flags of a pool; 0 if it is not in the list.
     #[inline(always)]
     pub(crate) fn flags(&self, pool: Pool<'_>) -> u8 {
-        pool.user_word(self.word) as u8
+        Self::flags_in(pool, self.word)
+    }
+
+    /// The flags of a pool in the list that keeps its places in user word `word`.
+    #[inline(always)]
+    pub(crate) fn flags_in(pool: Pool<'_>, word: usize) -> u8 {
+        pool.user_word(word) as u8
     }
 
     /// Adds a pool, or flags to one that is in the list.

@@ -60,7 +60,9 @@ impl EdgeSink for Marking {
             let word = side.get();
             if word.is_candidate() && word != SideWord::REACHED {
                 side.set(SideWord::REACHED);
+                // Most objects end in the next line, if not in the same.
                 prefetch(target.as_ptr().cast_const().cast());
+                prefetch(target.as_ptr().cast_const().cast::<u8>().wrapping_add(32));
                 // SAFETY: as above.
                 self.stack.push(unsafe { ObjPtr::new(target) });
             }

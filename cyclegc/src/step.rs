@@ -52,8 +52,8 @@ pub struct StepReport {
     pub given_up: usize,
     /// The most objects that one search followed: a component larger than the budget shows here.
     pub largest: usize,
-    /// The heap had grown by more than a quarter since a step or a full collection last left nothing to look at, and the
-    /// budget was not kept: everything that lost references was looked at.
+    /// The heap had grown by more than an eighth since a step or a full collection last left nothing to look at, and the
+    /// step took up to three times its budget; or by more than a quarter, and everything that lost references was looked at.
     pub over_budget: bool,
     /// That was not enough either, and a full collection ran.
     pub full_collection: bool,
@@ -89,14 +89,17 @@ const TOGETHER: usize = 512;
 /// See [`Collector::step`](crate::Collector::step).
 pub(crate) fn step(heap: HeapPtr, budget: Duration) -> StepReport {
     let Some(running) = Running::start(heap) else { return StepReport::default() };
-    let mut step = Step::new(heap, Some(budget));
+    let start = Instant::now();
+    let mut step = Step::new(heap, start.checked_add(budget));
     heap.events.guard(|| step.run());
-    if !step.report.done && step.has_grown() {
-        step.clock.deadline = None;
-        step.report.over_budget = true;
-        heap.events.guard(|| step.run());
+    for (growth, deadline) in [(8, start.checked_add(3 * budget)), (4, None)] {
+        if !step.report.done && step.has_grown_by(growth) {
+            step.clock.deadline = deadline;
+            step.report.over_budget = true;
+            heap.events.guard(|| step.run());
+        }
     }
-    let full = heap.given_up.get() > 0 && step.has_grown();
+    let full = heap.given_up.get() > 0 && step.has_grown_by(4);
     let mut report = step.report;
     if report.done && heap.given_up.get() == 0 {
         heap.step_baseline.set(heap.pools.live_blocks());
@@ -150,11 +153,10 @@ struct Step {
 }
 
 impl Step {
-    fn new(heap: HeapPtr, budget: Option<Duration>) -> Step {
+    fn new(heap: HeapPtr, deadline: Option<Instant>) -> Step {
         if heap.step_baseline.get() == 0 {
             heap.step_baseline.set(heap.pools.live_blocks());
         }
-        let deadline = budget.map(|budget| Instant::now() + budget);
         Step {
             heap,
             report: StepReport::default(),
@@ -164,10 +166,10 @@ impl Step {
         }
     }
 
-    /// The cap on what is put off: a quarter more objects than when nothing was.
-    fn has_grown(&self) -> bool {
+    /// The cap on what is put off: more objects than when nothing was, by a part of them.
+    fn has_grown_by(&self, part: usize) -> bool {
         let baseline = self.heap.step_baseline.get();
-        self.heap.pools.live_blocks() > baseline + baseline / 4 + TOGETHER
+        self.heap.pools.live_blocks() > baseline + baseline / part + TOGETHER
     }
 
     /// Looks at purple objects, those of the pools noted last first, until none is left or time is over.

@@ -3,6 +3,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use cpymem_refcount::raw::Decrement;
+
 use crate::death;
 use crate::heap::HeapPtr;
 use crate::object::ObjPtr;
@@ -15,8 +17,12 @@ pub(crate) fn take_apart(heap: HeapPtr, garbage: Vec<ObjPtr>) {
     // Objects that are no garbage of this pass and lost their last reference: untracked ones, or of other heaps.
     each_guarded(heap, released, death::dispose);
     each_guarded(heap, garbage, |object| {
-        if object.header().decrement() {
-            // SAFETY: this was the last reference.
+        let was_last = match object.header().decrement_fast() {
+            Decrement::Done => false,
+            Decrement::Unsure => object.header().decrement_slow(),
+        };
+        if was_last {
+            // SAFETY: as it says.
             unsafe { death::destroy(object) }
         } else if object.meta().is_purple() {
             // A destructor has handed out a reference to it: it lives on, with dead handles inside.
