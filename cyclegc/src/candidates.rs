@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 
 use crate::heap::{HAS_MIDDLE, HAS_YOUNG, Heap, HeapPtr};
-use crate::object::ObjPtr;
+use crate::object::{ObjPtr, SIDE_BYTES};
 use crate::schedule::Generation;
-use crate::side_word::{SidePtr, SideWord};
+use crate::side_word::{Quad, SidePtr, SideWord};
 
 /// A candidate and its side bytes.
 #[derive(Clone, Copy, Debug)]
@@ -178,6 +178,41 @@ impl Candidates {
         }
     }
 
+    /// As [`for_each`](Self::for_each), without most of those that were reached. `skipped` is told how many were left out
+    /// of four neighbours that were all reached; their side words are then what it returns.
+    #[inline(always)]
+    pub(crate) fn for_each_but_reached(
+        heap: &Heap,
+        which: &Which,
+        mut skipped: impl FnMut(Quad) -> Quad,
+        mut each: impl FnMut(Slot),
+    ) {
+        let Which::All = which else { return Self::for_each(heap, which, each) };
+        for pool in heap.pools.pools() {
+            let (carved, side) = (pool.carved(), pool.side());
+            let mut index = 0;
+            while index < carved {
+                // SAFETY: the side bytes of carved blocks lie one after the other.
+                let at = unsafe { side.add(index * SIDE_BYTES) };
+                // SAFETY: as above.
+                let at = unsafe { SidePtr::new(at) };
+                if index + 4 <= carved
+                    && index % 4 == 0
+                    && let Some(quad) = at.reached_quad()
+                {
+                    at.set_quad(skipped(quad));
+                    index += 4;
+                    continue;
+                }
+                if at.get().is_candidate() {
+                    // SAFETY: only the blocks of live objects were made candidates, and nothing died since.
+                    each(Slot { object: unsafe { ObjPtr::new(pool.block(index).cast()) }, side: at });
+                }
+                index += 1;
+            }
+        }
+    }
+
     /// True if something that is no candidate refers to the object.
     #[inline(always)]
     pub(crate) fn is_referenced_from_outside(
@@ -198,7 +233,12 @@ impl Candidates {
         let mut found = Found::default();
         let (survivors_are, heap) = (self.survivors_are, self.heap);
         let is_full = matches!(self.which, Which::All);
-        Self::for_each(&heap, &self.which, |Slot { object, side }| {
+        let mut survivors = 0;
+        let at_rest = |_| {
+            survivors += 4;
+            Quad::OLD
+        };
+        Self::for_each_but_reached(&heap, &self.which, at_rest, |Slot { object, side }| {
             if side.get() == SideWord::REACHED {
                 // A full pass has taken back all purple; no header needs to be looked at.
                 let purple = !is_full && object.meta().is_purple();
@@ -208,6 +248,7 @@ impl Candidates {
             }
             found.add(object, side);
         });
+        found.survivors += survivors;
         found
     }
 

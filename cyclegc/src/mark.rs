@@ -23,15 +23,20 @@ pub(crate) struct Marking {
 /// Marks every candidate that is reached from outside.
 pub(crate) fn mark_reachable(heap: HeapPtr, candidates: &Candidates) {
     let mut marking = Marking::default();
-    Candidates::for_each(&heap, &candidates.which, |slot| {
-        if Candidates::is_referenced_from_outside(slot.side.get(), slot.side, &candidates.large) {
-            slot.side.set(SideWord::REACHED);
-            marking.stack.push(slot.object);
-            if marking.stack.len() >= TOGETHER {
-                marking.propagate();
+    Candidates::for_each_but_reached(
+        &heap,
+        &candidates.which,
+        |quad| quad,
+        |slot| {
+            if Candidates::is_referenced_from_outside(slot.side.get(), slot.side, &candidates.large) {
+                slot.side.set(SideWord::REACHED);
+                marking.stack.push(slot.object);
+                if marking.stack.len() >= TOGETHER {
+                    marking.propagate();
+                }
             }
-        }
-    });
+        },
+    );
     marking.propagate();
 }
 

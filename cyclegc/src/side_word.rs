@@ -84,6 +84,17 @@ impl SideWord {
     }
 }
 
+/// Four neighbouring side words.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Quad(u64);
+
+impl Quad {
+    /// All four reached.
+    pub(crate) const REACHED: Quad = Quad(u64::MAX);
+    /// All four old and at rest.
+    pub(crate) const OLD: Quad = Quad(0);
+}
+
 /// Where the side bytes of a block are.
 ///
 /// # Invariants
@@ -111,6 +122,24 @@ impl SidePtr {
     pub(crate) fn set(self, word: SideWord) {
         // SAFETY: invariants 1 and 2.
         unsafe { self.0.write(word.0) }
+    }
+
+    /// This word and the next three, if all say that their candidate was reached.
+    ///
+    /// The caller knows that the four belong to carved blocks of one pool and that this one's index is a multiple of four.
+    #[inline(always)]
+    pub(crate) fn reached_quad(self) -> Option<Quad> {
+        debug_assert!(self.addr().is_multiple_of(8));
+        // SAFETY: invariants 1 and 2 for all four words; side bytes start at a multiple of 16, so these are aligned to 8.
+        let quad = Quad(unsafe { self.0.cast::<u64>().read() });
+        (quad == Quad::REACHED).then_some(quad)
+    }
+
+    /// Sets this word and the next three: see [`reached_quad`](Self::reached_quad).
+    #[inline(always)]
+    pub(crate) fn set_quad(self, quad: Quad) {
+        // SAFETY: as in `reached_quad`.
+        unsafe { self.0.cast::<u64>().write(quad.0) }
     }
 
     #[inline(always)]

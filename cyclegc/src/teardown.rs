@@ -8,6 +8,7 @@ use cpymem_refcount::raw::Decrement;
 use crate::death;
 use crate::heap::HeapPtr;
 use crate::object::ObjPtr;
+use crate::side_word::prefetch;
 use crate::visitor::{Clearer, Target};
 
 /// Severs every edge of the garbage, of which the caller owns a reference to each object, and then destroys what is
@@ -36,21 +37,27 @@ pub(crate) fn take_apart(heap: HeapPtr, garbage: Vec<ObjPtr>) {
 /// taken out; a panic in one of them leaves the rest of its object to reference counting. Returns what died of it.
 fn sever(heap: HeapPtr, garbage: &[ObjPtr]) -> Vec<ObjPtr> {
     let mut released = Vec::new();
-    let mut sever = |target: Target| {
-        // SAFETY: a handle kept the object alive until now.
-        let target = unsafe { ObjPtr::new(target) };
-        if target.header().decrement() {
-            released.push(target);
-        } else if target.meta().turns_purple() {
-            death::note_decrement(target);
+    let mut give_up = |targets: &[Target]| {
+        for target in targets {
+            prefetch(target.as_ptr().cast_const().cast());
+        }
+        for &target in targets {
+            // SAFETY: the reference that is given up kept the object alive until now.
+            let target = unsafe { ObjPtr::new(target) };
+            if target.header().decrement() {
+                released.push(target);
+            } else if target.meta().turns_purple() {
+                death::note_decrement(target);
+            }
         }
     };
-    let mut clearer = Clearer::new(&mut sever);
+    let mut clearer = Clearer::new(&mut give_up);
     each_guarded(heap, garbage.iter().copied(), |object| {
         // SAFETY: nothing outside the garbage refers to the object, its weak references are dead, and the only user
         // code that runs before everything is severed sees nothing but what its own object held.
         unsafe { object.clear(&mut clearer) }
     });
+    drop(clearer);
     released
 }
 

@@ -123,13 +123,20 @@ impl Drop for Visitor<'_> {
 }
 
 /// Severs the edges of garbage: handed to [`Trace::clear`](crate::Trace::clear).
+///
+/// # Invariants
+/// 1. The first `len` elements of `batch` are initialised. They are references that were taken from severed handles
+///    and are still to be given up.
 pub struct Clearer<'a> {
-    sever: &'a mut dyn FnMut(Target),
+    len: usize,
+    batch: [MaybeUninit<Target>; BATCH],
+    give_up: &'a mut dyn FnMut(&[Target]),
 }
 
 impl<'a> Clearer<'a> {
-    pub(crate) fn new(sever: &'a mut dyn FnMut(Target)) -> Clearer<'a> {
-        Clearer { sever }
+    /// Hands the references of severed handles to `give_up`, at most [`BATCH`] at a time.
+    pub(crate) fn new(give_up: &'a mut dyn FnMut(&[Target])) -> Clearer<'a> {
+        Clearer { len: 0, batch: [const { MaybeUninit::uninit() }; BATCH], give_up }
     }
 
     /// Severs the edges of a part of the value.
@@ -138,9 +145,29 @@ impl<'a> Clearer<'a> {
         part.clear(self);
     }
 
-    /// Gives up one reference to `target`.
-    #[inline]
+    /// Takes over one reference to `target`.
+    #[inline(always)]
     pub(crate) fn edge(&mut self, target: Target) {
-        (self.sever)(target);
+        if self.len == BATCH {
+            self.flush();
+        }
+        self.batch[self.len].write(target);
+        self.len += 1;
+    }
+
+    #[inline(never)]
+    fn flush(&mut self) {
+        let gathered = &raw const self.batch[..self.len] as *const [Target];
+        self.len = 0;
+        // SAFETY: invariant 1; the batch is not written before `give_up` returns, as it cannot reach it.
+        (self.give_up)(unsafe { &*gathered });
+    }
+}
+
+impl Drop for Clearer<'_> {
+    fn drop(&mut self) {
+        if self.len > 0 {
+            self.flush();
+        }
     }
 }
