@@ -204,10 +204,10 @@ mod rivals {
     }
 }
 
-/// CPython's times, by graph.
-fn cpython() -> [Best; GRAPHS.len()] {
+/// CPython's times, by graph, if an interpreter is named.
+fn cpython() -> Option<[Best; GRAPHS.len()]> {
     let mut best = [NOTHING; GRAPHS.len()];
-    let Ok(python) = std::env::var("CPYMEM_PYTHON") else { return best };
+    let python = std::env::var("CPYMEM_PYTHON").ok()?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers.py");
     let output = std::process::Command::new(python).arg(script).arg(COUNT.to_string()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -220,7 +220,7 @@ fn cpython() -> [Best; GRAPHS.len()] {
             dead: words.next().unwrap().parse().unwrap(),
         };
     }
-    best
+    Some(best)
 }
 
 fn run() {
@@ -255,7 +255,7 @@ fn run() {
     let base = line(peers[0].0, &table[0]);
     let others = peers.iter().map(|(name, _)| *name).zip(&table).skip(1);
     let python = cpython();
-    for (name, row) in others.chain([("CPython", &python)]) {
+    for (name, row) in others.chain(python.iter().map(|row| ("CPython", row))) {
         let row = line(name, row);
         let ratios =
             row.iter().flatten().zip(base.iter().flatten()).map(|(peer, ours)| format!("{:.2}", ours / peer));

@@ -110,6 +110,33 @@ pub use any::AnyGc;
 pub use audit::{Fault, Finding};
 pub use collector::{Collector, GenerationStats, Stats, collect};
 /// Derives [`trait@Trace`]: see the trait for what it promises.
+///
+/// Every field is visited; one marked `#[trace(skip)]` is not, and what it refers to then counts as
+/// referenced from outside. Works for structs and enums, also generic ones, whose type parameters must be
+/// `Trace`. `#[trace(finalize)]` on the type makes its [`Finalize`] run.
+///
+/// A type with a `Drop` of its own is refused,
+///
+/// ```compile_fail
+/// #[derive(cpymem_cyclegc::Trace)]
+/// struct Noisy;
+///
+/// impl Drop for Noisy {
+///     fn drop(&mut self) {}
+/// }
+/// ```
+///
+/// unless it says that its destructor knows of severed handles (see [`Gc::try_deref`]):
+///
+/// ```
+/// #[derive(cpymem_cyclegc::Trace)]
+/// #[trace(drop)]
+/// struct Noisy;
+///
+/// impl Drop for Noisy {
+///     fn drop(&mut self) {}
+/// }
+/// ```
 pub use cpymem_cyclegc_derive::Trace;
 pub use events::{CallbackId, Debug, Info, Phase};
 pub use gc_ptr::Gc;
