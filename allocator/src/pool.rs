@@ -112,6 +112,18 @@ impl<S: ArenaSource> PoolHeap<S> {
     /// The block counts as allocated in a walk as soon as its first word is not 0.
     #[inline]
     pub fn alloc(&self, layout: Layout) -> Option<NonNull<u8>> {
+        self.alloc_in_pool(layout).map(|(_, block)| block)
+    }
+
+    /// As [`alloc`](Self::alloc), with the pool that the block lies in.
+    #[inline]
+    pub fn alloc_in_pool(&self, layout: Layout) -> Option<(Pool<'_>, NonNull<u8>)> {
+        let (meta, block) = self.take_block(layout)?;
+        Some((Pool { meta, side_bytes: self.config.side_bytes_per_block, heap: PhantomData }, block))
+    }
+
+    #[inline(always)]
+    fn take_block(&self, layout: Layout) -> Option<(PoolPtr, NonNull<u8>)> {
         let layout = self.widen(layout)?;
         let Some(class) = SizeClass::of(layout, WALKABLE_MAX).filter(|_| layout.align() <= 4096) else {
             return self.alloc_run(layout);
@@ -127,7 +139,7 @@ impl<S: ArenaSource> PoolHeap<S> {
             list.remove(pool);
         }
         self.live.set(self.live.get() + 1);
-        Some(block.into_ptr())
+        Some((pool, block.into_ptr()))
     }
 
     /// Frees a block: its first word reads 0 from now on.
@@ -215,14 +227,14 @@ impl<S: ArenaSource> PoolHeap<S> {
 
     #[cold]
     #[inline(never)]
-    fn alloc_run(&self, layout: Layout) -> Option<NonNull<u8>> {
+    fn alloc_run(&self, layout: Layout) -> Option<(PoolPtr, NonNull<u8>)> {
         if layout.align() > ARENA_SIZE / 2 {
             return None; // `pool_of` finds the header of no farther block
         }
         let pool = self.arenas.take_run(&self.budget, self.config.tag, layout.size(), layout.align())?;
         let block = pool.pop(self.link(), SHIFT)?;
         self.live.set(self.live.get() + 1);
-        Some(block.into_ptr()) // of a fresh mapping, which reads 0
+        Some((pool, block.into_ptr())) // of a fresh mapping, which reads 0
     }
 
     #[cold]
@@ -287,6 +299,54 @@ pub struct Pool<'a> {
 }
 
 impl<'a> Pool<'a> {
+    /// The pool that holds a block, whichever heap it belongs to, for as long as the caller says.
+    ///
+    /// # Safety
+    /// `ptr` is the address of a block of a [`PoolHeap`] whose side bytes are `side_bytes_per_block` a block. The
+    /// pool must not be used any more once its last block was freed.
+    #[inline(always)]
+    pub unsafe fn holding(ptr: NonNull<u8>, side_bytes_per_block: usize) -> Pool<'a> {
+        // SAFETY: the caller's promise: the block lies in the first bytes of a mapped arena.
+        let arena = unsafe { ArenaPtr::of_address(ptr.addr()) };
+        // A walkable pool is one unit, and the block of a run starts in the unit of its pool.
+        let meta = arena.pool((ptr.addr().get() & (ARENA_SIZE - 1)) >> SHIFT);
+        Pool { meta, side_bytes: side_bytes_per_block, heap: PhantomData }
+    }
+
+    /// True if the pool is a run, one block with a mapping of its own.
+    #[inline(always)]
+    pub fn is_run(self) -> bool {
+        self.meta.capacity.get() == 1 // any other pool has at least seven
+    }
+
+    /// The side bytes of the block at `ptr`, which must lie in this pool; otherwise the result means nothing.
+    #[inline(always)]
+    pub fn side_at(self, ptr: NonNull<u8>) -> NonNull<u8> {
+        if self.is_run() {
+            return self.side();
+        }
+        let unit = ptr.addr().get() & !(UNIT - 1);
+        let side = unit + self.index_of(ptr) * self.side_bytes;
+        let side = core::ptr::with_exposed_provenance_mut(side);
+        // SAFETY: no unit lies at address 0.
+        unsafe { NonNull::new_unchecked(side) }
+    }
+
+    /// Every carved block, allocated or free, with its side bytes, in ascending order.
+    #[inline(always)]
+    pub fn blocks(self) -> Blocks<'a> {
+        let block = self.meta.block_at(0, SHIFT);
+        let size = self.block_size();
+        Blocks {
+            block,
+            side: self.side(),
+            left: self.carved(),
+            size,
+            side_bytes: self.side_bytes,
+            pool: PhantomData,
+        }
+    }
+
     /// Bytes of a block; of a run, the bytes that were asked for.
     #[inline(always)]
     pub fn block_size(self) -> usize {
@@ -325,10 +385,9 @@ impl<'a> Pool<'a> {
     /// Aligned to 16.
     #[inline(always)]
     pub fn side(self) -> NonNull<u8> {
-        let arena = self.meta.arena();
-        if arena.is_run() {
+        if self.is_run() {
             // SAFETY: the header unit of a run has room for the side bytes of its one block there.
-            return unsafe { arena.start().add(RUN_SIDE_OFFSET) };
+            return unsafe { self.meta.arena().start().add(RUN_SIDE_OFFSET) };
         }
         self.meta.base(SHIFT)
     }
@@ -376,5 +435,31 @@ impl<'a> Pool<'a> {
             // whoever has it; nobody else writes while the heap, which is not `Sync`, is walked.
             unsafe { block.cast::<u64>().read() != 0 }
         })
+    }
+}
+
+/// The carved blocks of a [`Pool`], from [`Pool::blocks`].
+#[derive(Debug)]
+pub struct Blocks<'a> {
+    block: NonNull<u8>,
+    side: NonNull<u8>,
+    left: usize,
+    size: usize,
+    side_bytes: usize,
+    pool: PhantomData<&'a ()>,
+}
+
+impl Iterator for Blocks<'_> {
+    /// Block and side bytes.
+    type Item = (NonNull<u8>, NonNull<u8>);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(NonNull<u8>, NonNull<u8>)> {
+        self.left = self.left.checked_sub(1)?;
+        let at = (self.block, self.side);
+        // The addresses after the last block's are not used.
+        self.block = NonNull::new(self.block.as_ptr().wrapping_add(self.size))?;
+        self.side = NonNull::new(self.side.as_ptr().wrapping_add(self.side_bytes))?;
+        Some(at)
     }
 }

@@ -5,7 +5,7 @@ use std::alloc::Layout;
 use std::collections::BTreeMap;
 use std::ptr::NonNull;
 
-use cpymem_allocator::pool::{PoolConfig, PoolHeap};
+use cpymem_allocator::pool::{Pool, PoolConfig, PoolHeap};
 use proptest::prelude::*;
 
 const CONFIG: PoolConfig = PoolConfig { link_offset: 8, side_bytes_per_block: 2, tag: 77 };
@@ -37,6 +37,11 @@ fn walk(heap: &PoolHeap) -> BTreeMap<usize, u64> {
             last = block.addr().get();
             assert_eq!(pool.index_of(block), index);
             assert_eq!(pool.block(index), block);
+            assert_eq!(pool.blocks().nth(index), Some((block, pool.side_of(index))));
+            // SAFETY: an allocated block of a heap with two side bytes.
+            let held = unsafe { Pool::holding(block, 2) };
+            assert_eq!((held.side_at(block), held.block_size()), (pool.side_of(index), pool.block_size()));
+            assert!(!held.is_run() || pool.carved() == 1);
             // SAFETY: an allocated block of this heap.
             assert_eq!(unsafe { heap.pool_of(block) }.block_size(), pool.block_size());
             // SAFETY: as above.

@@ -1,56 +1,76 @@
-//! Marking: everything that is reached from an object with references from outside.
+//! Marking: every candidate that is reached from one with references from outside.
 //!
-//! Objects are kept on an explicit stack, so a chain of any length needs no stack of the thread's.
-#![allow(unsafe_code, reason = "the operations of a type take an object by address")]
+//! Objects wait on an explicit stack, so a chain of any length needs no stack of the thread's. They are taken from it a
+//! few at a time: the side words at the ends of all their edges are asked for together, and then the objects that were
+//! reached first.
+#![allow(unsafe_code, reason = "edges lead to objects by address")]
 
+use crate::candidates::Candidates;
 use crate::heap::HeapPtr;
 use crate::object::ObjPtr;
-use crate::subtract::Subtraction;
-use crate::trace::{Pass, Visitor};
-use crate::vtable::Epoch;
+use crate::side_word::{SideWord, prefetch};
+use crate::visitor::{EdgeSink, PerEdge, Target, Visitor};
 
-/// The state of a marking.
+/// Objects that are visited together.
+const TOGETHER: usize = 32;
+
+/// The state of a marking: objects that are reached and whose edges were not looked at yet.
+#[derive(Default)]
 pub(crate) struct Marking {
-    heap: HeapPtr,
-    epoch: Epoch,
-    /// Objects that are marked and whose edges were not looked at yet.
     stack: Vec<ObjPtr>,
 }
 
-/// Marks every object that is reached from outside with `epoch`.
-pub(crate) fn mark_reachable(heap: HeapPtr, refs: &Subtraction, epoch: Epoch) {
-    let mut marking = Marking { heap, epoch, stack: Vec::new() };
-    for object in heap.objects() {
-        if refs.is_referenced_from_outside(object) {
-            marking.reach(object);
-            marking.propagate();
+/// Marks every candidate that is reached from outside.
+pub(crate) fn mark_reachable(heap: HeapPtr, candidates: &Candidates) {
+    let mut marking = Marking::default();
+    Candidates::for_each_but_reached(
+        &heap,
+        &candidates.which,
+        |quad| quad,
+        |slot| {
+            if Candidates::is_referenced_from_outside(slot.side.get(), slot.side, &candidates.large) {
+                slot.side.set(SideWord::REACHED);
+                marking.stack.push(slot.object);
+                if marking.stack.len() >= TOGETHER {
+                    marking.propagate();
+                }
+            }
+        },
+    );
+    marking.propagate();
+}
+
+impl Marking {
+    /// Follows the edges of everything on the stack.
+    fn propagate(&mut self) {
+        while !self.stack.is_empty() {
+            let mut batch = [None; TOGETHER];
+            let from = self.stack.len().saturating_sub(TOGETHER);
+            for (place, object) in batch.iter_mut().zip(self.stack.drain(from..)) {
+                *place = Some(object);
+            }
+            let mut visitor = Visitor::new(self);
+            for object in batch.into_iter().flatten() {
+                object.visit(&mut visitor);
+            }
         }
     }
 }
 
-impl Marking {
-    #[inline]
-    pub(crate) fn edge(&mut self, target: ObjPtr) {
-        if target.heap() == self.heap {
-            self.reach(target);
-        }
-    }
-
-    #[inline]
-    fn reach(&mut self, object: ObjPtr) {
-        let meta = object.meta();
-        if !meta.is_marked(self.epoch) {
-            object.set_meta(meta.marked(self.epoch));
-            if meta.is_tracked() {
-                self.stack.push(object);
+impl EdgeSink for Marking {
+    fn take(&mut self, targets: &[Target]) {
+        // SAFETY: an edge leads to a live object.
+        let sides = PerEdge::new(targets, |target| unsafe { ObjPtr::new(target) }.prefetched_side_ptr());
+        for (side, &target) in sides.iter().zip(targets) {
+            let word = side.get();
+            if word.is_candidate() && word != SideWord::REACHED {
+                side.set(SideWord::REACHED);
+                // Most objects end in the next line, if not in the same.
+                prefetch(target.as_ptr().cast_const().cast());
+                prefetch(target.as_ptr().cast_const().cast::<u8>().wrapping_add(32));
+                // SAFETY: as above.
+                self.stack.push(unsafe { ObjPtr::new(target) });
             }
-        }
-    }
-
-    fn propagate(&mut self) {
-        while let Some(object) = self.stack.pop() {
-            // SAFETY: the object is alive and tracked; `visit` runs no code that frees it.
-            unsafe { (object.vtable().visit)(object.as_ptr(), &mut Visitor(Pass::Mark(self))) }
         }
     }
 }

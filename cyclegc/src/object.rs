@@ -3,13 +3,15 @@
 
 use core::ptr::NonNull;
 
-use allocator_api2::alloc::Global;
-use cpymem_allocator::pool::{Pool, PoolHeap};
-use cpymem_refcount::raw::trashcan::{self, Dispose};
+use cpymem_allocator::pool::Pool;
 use cpymem_refcount::raw::{Header, Side};
 
-use crate::heap::HeapPtr;
+use crate::side_word::{SidePtr, SideWord};
+use crate::visitor::{Clearer, Target, Visitor};
 use crate::vtable::{Meta, VTable};
+
+/// Side bytes of a block: one [`SideWord`].
+pub(crate) const SIDE_BYTES: usize = size_of::<SideWord>();
 
 /// An object of some heap.
 ///
@@ -17,17 +19,16 @@ use crate::vtable::{Meta, VTable};
 /// 1. It points to the header of a block of a heap's pools, and whoever has the `ObjPtr` knows that the block
 ///    is not freed while it is used: it owns a reference, the heap is in a pass that runs no user code, or
 ///    the object is garbage that the collector holds a reference to.
-/// 2. It carries the provenance of the whole block.
-/// 3. The header's meta is a [`Meta`] of the object's type.
+/// 2. The header's meta is a [`Meta`] of the object's type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub(crate) struct ObjPtr(NonNull<Header>);
+pub(crate) struct ObjPtr(Target);
 
 impl ObjPtr {
     /// # Safety
     /// The invariants of [`ObjPtr`] must hold.
     #[inline(always)]
-    pub(crate) unsafe fn new(header: NonNull<Header>) -> ObjPtr {
+    pub(crate) unsafe fn new(header: Target) -> ObjPtr {
         ObjPtr(header)
     }
 
@@ -77,69 +78,55 @@ impl ObjPtr {
         self.0.cast()
     }
 
-    /// The header's address, for the operations of the type.
+    /// The header's address, as edges carry it.
     #[inline(always)]
-    pub(crate) fn as_ptr(self) -> NonNull<Header> {
+    pub(crate) fn as_ptr(self) -> Target {
         self.0
     }
 
-    /// The heap that the object lives on.
     #[inline(always)]
-    pub(crate) fn heap(self) -> HeapPtr {
-        // SAFETY: invariant 1: a block of a heap's pools.
-        let tag = unsafe { PoolHeap::<cpymem_allocator::Os>::tag_of(self.block()) };
-        // SAFETY: the tag of such pools is the address of their heap, which lives as long as any object.
-        unsafe { HeapPtr::from_tag(tag) }
+    pub(crate) fn addr(self) -> usize {
+        self.0.addr().get()
     }
 
-    /// The `gc_refs` of the object: the side bytes of its block.
+    /// The pool that the object lies in, for as long as the object is there.
     #[inline(always)]
-    pub(crate) fn gc_refs(self, pools: &PoolHeap) -> NonNull<u16> {
-        // SAFETY: the caller passes the pools of the object's heap; the object's block is allocated.
-        let pool: Pool<'_> = unsafe { pools.pool_of(self.block()) };
-        // SAFETY: the side bytes of the block lie `index * 2` bytes into the side array.
-        unsafe { pool.side().cast::<u16>().add(pool.index_of(self.block())) }
+    pub(crate) fn pool(self) -> Pool<'static> {
+        // SAFETY: invariant 1: a block of a heap's pools, which have these side bytes.
+        unsafe { Pool::holding(self.block(), SIDE_BYTES) }
     }
 
-    /// Gives up a reference that the caller owns; destroys the object if it was the last.
-    pub(crate) fn release(self) {
-        if self.header().decrement() {
-            self.dispose();
-        }
+    /// The side bytes of the object's block.
+    #[inline(always)]
+    pub(crate) fn side_ptr(self) -> SidePtr {
+        let side = self.pool().side_at(self.block());
+        // SAFETY: the side bytes of the block; the object keeps the pool.
+        unsafe { SidePtr::new(side) }
     }
 
-    /// Destroys an object whose count has just fallen to zero, at bounded depth.
-    pub(crate) fn dispose(self) {
-        // SAFETY: the count is zero, and the decrement that made it so says so once. Objects are `'static`,
-        // so their destruction may wait for the outermost one of the thread.
-        unsafe { trashcan::dispose(Dead(self)) }
-    }
-}
-
-/// An object whose count is zero.
-struct Dead(ObjPtr);
-
-// SAFETY: what an object owns is `'static`; the heap waits for its last object.
-unsafe impl Dispose for Dead {
-    fn is_deferrable(&self) -> bool {
-        true
+    /// As [`side_ptr`](Self::side_ptr), and asks for the bytes to be brought into the cache.
+    #[inline(always)]
+    pub(crate) fn prefetched_side_ptr(self) -> SidePtr {
+        let side = self.side_ptr();
+        side.prefetch();
+        side
     }
 
-    unsafe fn dispose(self) {
-        /// Frees the memory, also when the value's destructor panics.
-        struct Memory(ObjPtr, &'static VTable);
-        impl Drop for Memory {
-            fn drop(&mut self) {
-                let heap = self.0.heap();
-                // SAFETY: `Global` is what every side header of an object comes from.
-                unsafe { self.0.header().release_side(&Global) };
-                // SAFETY: the object was allocated on this heap with its type's layout; it is dead.
-                unsafe { heap.dealloc(self.0.block(), self.1.layout) };
-            }
-        }
-        let vtable = self.0.vtable();
-        let _memory = Memory(self.0, vtable);
-        // SAFETY: the object is dead: its value is dropped once, here.
-        unsafe { (vtable.drop)(self.0.as_ptr()) }
+    /// Reports the edges of the object. The caller lets no user code run that could change it meanwhile.
+    #[inline(always)]
+    pub(crate) fn visit(self, visitor: &mut Visitor<'_>) {
+        // SAFETY: invariant 1: the object is alive.
+        unsafe { (self.vtable().visit)(self.0, visitor) }
+    }
+
+    /// Severs the edges of the object.
+    ///
+    /// # Safety
+    /// The object is garbage: nothing outside the garbage refers to it, its weak references are dead, and no
+    /// user code looks at it before this returns.
+    #[inline(always)]
+    pub(crate) unsafe fn clear(self, clearer: &mut Clearer<'_>) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.vtable().clear)(self.0, clearer) }
     }
 }

@@ -1,101 +1,68 @@
-//! Trial deletion: how many references to each object come from outside the heap.
+//! Trial deletion: how many references to each candidate come from elsewhere.
 //!
-//! `gc_refs` starts as the count of an object; every edge that an object of the heap reports takes one off
-//! its target. What is left counts references from outside: from the stack, from values that are not
-//! traced, from other heaps. (CPython's `update_refs` and `subtract_refs`, `Python/gc.c`; here `gc_refs` lies
-//! in the side bytes of the pools.)
-#![allow(unsafe_code, reason = "blocks and their side bytes are walked by address")]
+//! `gc_refs` starts as the count of an object; every edge that a candidate reports takes one off its target. What is
+//! left counts references from outside: from the stack, from values that are not traced, from other heaps, from
+//! older generations. (CPython's `subtract_refs`, `Python/gc.c`.)
+#![allow(unsafe_code, reason = "edges lead to objects by address")]
 
 use std::collections::HashMap;
 
+use crate::candidates::Candidates;
 use crate::heap::HeapPtr;
 use crate::object::ObjPtr;
-use crate::trace::{Pass, Visitor};
+use crate::side_word::{SidePtr, SideWord};
+use crate::visitor::{EdgeSink, PerEdge, Target, Visitor};
 
-/// `gc_refs` of an object whose count does not fit 16 bits, or that is immortal. The former have an entry in
-/// [`Subtraction::large`].
-const SATURATED: u16 = u16::MAX;
-
-/// The state of a trial deletion.
-pub(crate) struct Subtraction {
-    heap: HeapPtr,
-    /// `gc_refs` of objects with 65535 references or more, by address.
-    large: HashMap<usize, u32>,
+/// Takes the edges of candidates.
+struct Subtraction<'a> {
+    large: &'a mut HashMap<usize, u32>,
     /// An edge was reported that its target does not count.
     underflow: bool,
+    /// Something was borrowed, and its edges not seen.
+    pinned: bool,
 }
 
-impl Subtraction {
-    /// Sets `gc_refs` of every object to its count.
-    pub(crate) fn update_refs(heap: HeapPtr) -> Subtraction {
-        let mut subtraction = Subtraction { heap, large: HashMap::new(), underflow: false };
-        for object in heap.objects() {
-            let count = object.header().count();
-            let refs = match u16::try_from(count.get()) {
-                Ok(refs) if refs < SATURATED => refs,
-                _ => {
-                    if !count.is_immortal() {
-                        subtraction.large.insert(object.block().addr().get(), count.get());
-                    }
-                    SATURATED
-                }
-            };
-            subtraction.set_gc_refs(object, refs);
-        }
-        subtraction
+/// Takes one off `gc_refs` of the target of every edge. `false` if the reported edges contradict the counts.
+#[must_use]
+pub(crate) fn subtract_refs(heap: HeapPtr, candidates: &mut Candidates) -> bool {
+    let mut subtraction = Subtraction { large: &mut candidates.large, underflow: false, pinned: false };
+    let mut visitor = Visitor::new(&mut subtraction);
+    Candidates::for_each(&heap, &candidates.which, |slot| slot.object.visit(&mut visitor));
+    drop(visitor);
+    if subtraction.pinned {
+        heap.leftover.set(true);
     }
+    !subtraction.underflow
+}
 
-    /// Takes one off `gc_refs` of the target of every edge. `false` if the reported edges contradict the
-    /// counts.
-    #[must_use]
-    pub(crate) fn subtract_refs(&mut self) -> bool {
-        let heap = self.heap;
-        for object in heap.objects().filter(|object| object.meta().is_tracked()) {
-            // SAFETY: the object is alive and tracked; `visit` runs no code that frees it.
-            unsafe { (object.vtable().visit)(object.as_ptr(), &mut Visitor(Pass::Subtract(self))) }
-        }
-        !self.underflow
-    }
-
-    /// True if something outside the heap refers to the object.
-    #[inline]
-    pub(crate) fn is_referenced_from_outside(&self, object: ObjPtr) -> bool {
-        match self.gc_refs(object) {
-            SATURATED => self.large.get(&object.block().addr().get()).is_none_or(|&refs| refs > 0),
-            refs => refs > 0,
+impl EdgeSink for Subtraction<'_> {
+    fn take(&mut self, targets: &[Target]) {
+        // SAFETY: an edge leads to a live object.
+        let sides = PerEdge::new(targets, |target| unsafe { ObjPtr::new(target) }.prefetched_side_ptr());
+        for side in sides.iter() {
+            let word = side.get();
+            match word.less_one() {
+                Some(less) => side.set(less),
+                None => self.edge_slow(side, word),
+            }
         }
     }
 
-    #[inline]
-    pub(crate) fn edge(&mut self, target: ObjPtr) {
-        if target.heap() != self.heap {
-            return;
-        }
-        match self.gc_refs(target) {
-            0 => self.underflow = true,
-            SATURATED => self.large_edge(target),
-            refs => self.set_gc_refs(target, refs - 1),
-        }
+    fn pinned(&mut self) {
+        self.pinned = true;
     }
+}
 
-    #[cold]
-    fn large_edge(&mut self, target: ObjPtr) {
-        match self.large.get_mut(&target.block().addr().get()) {
-            Some(0) => self.underflow = true,
-            Some(refs) => *refs -= 1,
-            None => {} // immortal
+impl Subtraction<'_> {
+    fn edge_slow(&mut self, side: SidePtr, word: SideWord) {
+        match word {
+            SideWord::EXPLAINED => self.underflow = true,
+            SideWord::SATURATED => match self.large.get_mut(&side.addr()) {
+                Some(0) => self.underflow = true,
+                Some(refs) => *refs -= 1,
+                None => {} // immortal
+            },
+            _ => {} // no candidate
         }
-    }
-
-    #[inline]
-    fn gc_refs(&self, object: ObjPtr) -> u16 {
-        // SAFETY: the side bytes of an allocated block; only a pass, which is one at a time, touches them.
-        unsafe { object.gc_refs(&self.heap.pools).read() }
-    }
-
-    #[inline]
-    fn set_gc_refs(&mut self, object: ObjPtr, refs: u16) {
-        // SAFETY: as in `gc_refs`.
-        unsafe { object.gc_refs(&self.heap.pools).write(refs) }
     }
 }

@@ -1,15 +1,13 @@
-//! [`Trace`]: how a value tells the collector which [`Gc`](crate::Gc)s it holds.
+//! [`Trace`]: how a value tells the collector which [`Gc`]s it holds.
 #![allow(
     unsafe_code,
     reason = "a wrong `visit` would free live objects, so the trait is unsafe to implement"
 )]
 
-use crate::clear::Severing;
-use crate::mark::Marking;
-use crate::object::ObjPtr;
-use crate::subtract::Subtraction;
+use crate::gc_ptr::Gc;
+use crate::visitor::{Clearer, Visitor};
 
-/// A value that can say which [`Gc`](crate::Gc)s it owns, as CPython's `tp_traverse` and `tp_clear` do.
+/// A value that can say which [`Gc`]s it owns, as CPython's `tp_traverse` and `tp_clear` do.
 ///
 /// Derive it: `#[derive(Trace)]` visits every field, except those marked `#[trace(skip)]`. The trait is
 /// object safe.
@@ -20,6 +18,8 @@ use crate::subtract::Subtraction;
 ///   safe: it counts as a reference from outside, so what it leads to is never collected.
 /// * Two calls of `visit` without a change of the value in between report the same edges. `visit` makes,
 ///   clones, drops and moves no `Gc`.
+/// * `visit` touches nothing but the value: a collection may run it on a helper thread while the value's own
+///   thread waits.
 /// * [`clear`](Self::clear) severs `Gc`s of the value and does nothing else to any `Gc`.
 /// * [`needs_trace`](Self::needs_trace) is `true` if `visit` can report an edge.
 pub unsafe trait Trace {
@@ -37,41 +37,68 @@ pub unsafe trait Trace {
     {
         true
     }
-}
 
-/// What a pass of the collector does with each edge that [`Trace::visit`] reports.
-pub struct Visitor<'a>(pub(crate) Pass<'a>);
-
-pub(crate) enum Pass<'a> {
-    Subtract(&'a mut Subtraction),
-    Mark(&'a mut Marking),
-}
-
-impl Visitor<'_> {
-    /// Reports the edges of a part of the value. The same as `part.visit(visitor)`, in the order that reads
-    /// better in a hand-written [`Trace::visit`].
-    #[inline]
-    pub fn visit<T: Trace + ?Sized>(&mut self, part: &T) {
-        part.visit(self);
+    /// The finalizer of objects of this type, if they have one; `#[trace(finalize)]` makes it
+    /// [`Finalize::finalize`].
+    fn finalizer() -> Option<fn(&Gc<Self>)>
+    where
+        Self: Sized + 'static,
+    {
+        None
     }
+}
 
-    /// One edge, to `target`.
+/// What an object does before it dies, as Python's `__del__` under PEP 442.
+///
+/// `#[derive(Trace)]` with `#[trace(finalize)]` on the type makes objects of it call this once in their life: when
+/// their count falls to zero, or when a collection finds them unreachable. All they refer to is still intact, and they may
+/// be *resurrected*: an object that is referenced from outside afterwards lives on, with all that it reaches. Its
+/// finalizer is not called again.
+///
+/// A panic goes where panics of collections go: see [`set_panic_hook`](crate::gc::set_panic_hook).
+///
+/// ```
+/// use cpymem_cyclegc::{Finalize, Gc, Trace};
+/// use std::cell::RefCell;
+///
+/// thread_local! { static RETURNED: RefCell<Vec<Gc<Page>>> = RefCell::default(); }
+///
+/// #[derive(Trace)]
+/// #[trace(finalize)]
+/// struct Page(u32);
+///
+/// impl Finalize for Page {
+///     fn finalize(this: &Gc<Page>) {
+///         RETURNED.with_borrow_mut(|pages| pages.push(this.clone()));
+///     }
+/// }
+///
+/// drop(Gc::new(Page(7)));
+/// let page = RETURNED.take().pop().unwrap(); // resurrected
+/// assert_eq!(page.0, 7);
+/// drop(page); // this time for good
+/// assert!(RETURNED.with_borrow(|pages| pages.is_empty()));
+/// ```
+pub trait Finalize {
+    /// Called with a handle on the object; clone it to resurrect the object.
+    fn finalize(this: &Gc<Self>)
+    where
+        Self: Sized + 'static;
+}
+
+// SAFETY: the edge of the handle is reported once, and severed by `clear`.
+unsafe impl<T: ?Sized + 'static> Trace for Gc<T> {
     #[inline]
-    pub(crate) fn edge(&mut self, target: ObjPtr) {
-        match &mut self.0 {
-            Pass::Subtract(subtraction) => subtraction.edge(target),
-            Pass::Mark(marking) => marking.edge(target),
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        if let Some(object) = self.object() {
+            visitor.edge(object.as_ptr());
         }
     }
-}
 
-/// Severs the edges of garbage: handed to [`Trace::clear`].
-pub struct Clearer<'a>(pub(crate) &'a mut Severing);
-
-impl Clearer<'_> {
-    /// Severs the edges of a part of the value.
     #[inline]
-    pub fn clear<T: Trace + ?Sized>(&mut self, part: &mut T) {
-        part.clear(self);
+    fn clear(&mut self, clearer: &mut Clearer<'_>) {
+        if let Some(object) = self.sever() {
+            clearer.edge(object.as_ptr());
+        }
     }
 }

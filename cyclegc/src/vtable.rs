@@ -1,69 +1,64 @@
-//! What the collector knows about a type, and how an object says it in 27 bits.
+//! What the collector knows about a type, and how an object says it in 26 bits.
 //!
 //! ```text
-//!   31                              5   4   3   2   1   0
-//!  +----------------------------------+---+---+---+---+---+
-//!  |  type: offset of the VTable / 16 | - | - | T | M | R |
-//!  +----------------------------------+---+---+---+---+---+
-//!   R tracked: collections look into the object   M mark: equal to the heap's epoch once reached
-//!   T the type bits are an index into the table
+//!   31                          6   5   4   3   2   1   0
+//!  +------------------------------+---+---+---+---+---+---+
+//!  | type: offset of VTable / 16  | W | D | F | P | T | R |
+//!  +------------------------------+---+---+---+---+---+---+
+//!   R tracked: collections look into the object     T the type bits are an index into the table of far types
+//!   P purple: a reference went and others stayed    F a finalizer is still to run
+//!   D the finalizer has run                         W a weak reference with a callback watches the object
 //! ```
 //!
 //! Every type's [`VTable`] is a constant that the compiler placed somewhere in the program, so its distance
-//! from another constant, the anchor, is fixed while the program runs and fits 27 bits in steps of 16 bytes
+//! from another constant, the anchor, is fixed while the program runs and fits 26 bits in steps of 16 bytes
 //! unless the two lie in libraries far apart; then a table of pointers takes over.
 #![allow(unsafe_code, reason = "a type word becomes a reference again")]
 
 use core::alloc::Layout;
+use core::any::TypeId;
 use core::ptr::NonNull;
 use std::sync::{PoisonError, RwLock};
 
 use cpymem_refcount::raw::Header;
 
-use crate::trace::{Clearer, Trace, Visitor};
+use crate::visitor::{Clearer, Visitor};
 
 /// The operations of one type of objects. Aligned so that its address has four bits to spare.
 #[repr(align(16))]
 pub(crate) struct VTable {
-    /// Reports the edges of the object. It must be alive and tracked.
+    /// Reports the edges of the object. It must be alive.
     pub(crate) visit: unsafe fn(NonNull<Header>, &mut Visitor<'_>),
     /// Severs the edges of the object. It must be garbage that nobody else looks at.
     pub(crate) clear: unsafe fn(NonNull<Header>, &mut Clearer<'_>),
     /// Drops the value. It is not used again.
     pub(crate) drop: unsafe fn(NonNull<Header>),
+    /// Runs the finalizer of the type, if it has one. The object must be alive, and stay so.
+    pub(crate) finalize: unsafe fn(NonNull<Header>),
     /// Size and alignment of the object, header included.
     pub(crate) layout: Layout,
+    pub(crate) type_id: fn() -> TypeId,
+    pub(crate) type_name: fn() -> &'static str,
 }
 
 /// An object: the header of [`cpymem_refcount`] and the value.
 #[repr(C)]
-pub(crate) struct GcBox<T: ?Sized> {
+#[doc(hidden)]
+pub struct GcBox<T: ?Sized> {
     pub(crate) header: Header,
     pub(crate) value: T,
 }
 
-impl<T: Trace + 'static> GcBox<T> {
-    pub(crate) const VTABLE: &'static VTable = &VTable {
-        visit: |object, visitor| {
-            // SAFETY: the caller's promise: the object is alive, and of this type since it has this table.
-            unsafe { object.cast::<GcBox<T>>().as_ref() }.value.visit(visitor);
-        },
-        clear: |object, clearer| {
-            // SAFETY: as above, and nobody else has a reference to it.
-            unsafe { object.cast::<GcBox<T>>().as_mut() }.value.clear(clearer);
-        },
-        drop: |object| {
-            // SAFETY: as above.
-            let value = unsafe { &raw mut (*object.cast::<GcBox<T>>().as_ptr()).value };
-            // SAFETY: the value is valid and, as the caller says, not used again.
-            unsafe { value.drop_in_place() }
-        },
-        layout: Layout::new::<GcBox<T>>(),
-    };
-}
-
 /// What type offsets are counted from.
-static ANCHOR: &VTable = <GcBox<()>>::VTABLE;
+static ANCHOR: VTable = VTable {
+    visit: |_, _| {},
+    clear: |_, _| {},
+    drop: |_| {},
+    finalize: |_| {},
+    layout: Layout::new::<Header>(),
+    type_id: TypeId::of::<()>,
+    type_name: core::any::type_name::<()>,
+};
 
 /// Types too far from the anchor, in order of their first object.
 static FAR: RwLock<Vec<&'static VTable>> = RwLock::new(Vec::new());
@@ -74,12 +69,16 @@ pub(crate) struct Meta(pub(crate) u32);
 
 impl Meta {
     const TRACKED: u32 = 1;
-    const MARK: u32 = 1 << 1;
-    const FAR: u32 = 1 << 2;
-    const TYPE_SHIFT: u32 = 5;
+    const FAR: u32 = 1 << 1;
+    const PURPLE: u32 = 1 << 2;
+    const TO_FINALIZE: u32 = 1 << 3;
+    const FINALIZED: u32 = 1 << 4;
+    const WATCHED: u32 = 1 << 5;
+    const TYPE_SHIFT: u32 = 6;
     const TYPE_BITS: u32 = 32 - Self::TYPE_SHIFT;
 
-    /// The word of an untracked, unmarked object of a type; `None` if the table of far types is full.
+    /// The word of an untracked object of a type without flags; `None` if the table of far types is full.
+    #[inline]
     pub(crate) fn of_type(vtable: &'static VTable) -> Option<Meta> {
         let distance = (&raw const *vtable).expose_provenance() as isize - Self::anchor() as isize;
         let steps = distance >> 4;
@@ -108,12 +107,13 @@ impl Meta {
         Some(Meta(index << Self::TYPE_SHIFT | Self::FAR))
     }
 
+    #[inline(always)]
     fn anchor() -> usize {
-        (&raw const *ANCHOR).expose_provenance()
+        (&raw const ANCHOR).expose_provenance()
     }
 
     /// The type's operations.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn vtable(self) -> &'static VTable {
         if self.0 & Self::FAR != 0 {
             return Self::far_vtable(self.0 >> Self::TYPE_SHIFT);
@@ -130,38 +130,81 @@ impl Meta {
         FAR.read().unwrap_or_else(PoisonError::into_inner)[index as usize]
     }
 
-    #[inline]
-    pub(crate) fn is_tracked(self) -> bool {
-        self.0 & Self::TRACKED != 0
+    #[inline(always)]
+    const fn has(self, flag: u32) -> bool {
+        self.0 & flag != 0
     }
 
-    #[inline]
-    pub(crate) fn tracked(self) -> Meta {
+    /// True if collections look into the object.
+    #[inline(always)]
+    pub(crate) const fn is_tracked(self) -> bool {
+        self.has(Self::TRACKED)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn tracked(self) -> Meta {
         Meta(self.0 | Self::TRACKED)
     }
 
-    /// True if the object was reached in the pass with this epoch.
-    #[inline]
-    pub(crate) fn is_marked(self, epoch: Epoch) -> bool {
-        (self.0 & Self::MARK != 0) == epoch.0
+    pub(crate) const fn untracked(self) -> Meta {
+        Meta(self.0 & !Self::TRACKED)
     }
 
-    #[inline]
-    pub(crate) fn marked(self, epoch: Epoch) -> Meta {
-        Meta(self.0 & !Self::MARK | if epoch.0 { Self::MARK } else { 0 })
+    /// True if the object lost a reference, and not the last one, since a full pass looked at it.
+    #[inline(always)]
+    pub(crate) const fn is_purple(self) -> bool {
+        self.has(Self::PURPLE)
     }
-}
 
-/// The value of the mark bit that means "reached". It flips with every pass, so marks need no clearing:
-/// between passes every object carries the mark of the last one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Epoch(bool);
+    /// Tracked and not purple: the next decrement has to be noted.
+    #[inline(always)]
+    pub(crate) const fn turns_purple(self) -> bool {
+        self.0 & (Self::TRACKED | Self::PURPLE) == Self::TRACKED
+    }
 
-impl Epoch {
-    pub(crate) const FIRST: Epoch = Epoch(false);
+    #[inline(always)]
+    pub(crate) const fn purple(self) -> Meta {
+        Meta(self.0 | Self::PURPLE)
+    }
 
-    pub(crate) fn next(self) -> Epoch {
-        Epoch(!self.0)
+    #[inline(always)]
+    pub(crate) const fn not_purple(self) -> Meta {
+        Meta(self.0 & !Self::PURPLE)
+    }
+
+    /// True if the object's finalizer has not run yet.
+    #[inline(always)]
+    pub(crate) const fn is_to_finalize(self) -> bool {
+        self.has(Self::TO_FINALIZE)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn to_finalize(self) -> Meta {
+        Meta(self.0 | Self::TO_FINALIZE)
+    }
+
+    pub(crate) const fn is_finalized(self) -> bool {
+        self.has(Self::FINALIZED)
+    }
+
+    pub(crate) const fn finalized(self) -> Meta {
+        Meta(self.0 & !Self::TO_FINALIZE | Self::FINALIZED)
+    }
+
+    /// True if a weak reference with a callback was made.
+    #[inline(always)]
+    pub(crate) const fn is_watched(self) -> bool {
+        self.has(Self::WATCHED)
+    }
+
+    pub(crate) const fn watched(self) -> Meta {
+        Meta(self.0 | Self::WATCHED)
+    }
+
+    /// True if user code runs when the object dies, beside its destructor.
+    #[inline(always)]
+    pub(crate) const fn is_eventful(self) -> bool {
+        self.0 & (Self::TO_FINALIZE | Self::WATCHED) != 0
     }
 }
 
@@ -171,18 +214,28 @@ mod tests {
 
     #[test]
     fn near_and_far_types_come_back() {
-        let (a, b) = (<GcBox<u64>>::VTABLE, <GcBox<String>>::VTABLE);
-        for vtable in [a, b] {
+        static A: VTable = VTable { layout: Layout::new::<u64>(), ..ANCHOR_COPY };
+        static B: VTable = VTable { layout: Layout::new::<[u64; 2]>(), ..ANCHOR_COPY };
+        const ANCHOR_COPY: VTable = VTable {
+            visit: |_, _| {},
+            clear: |_, _| {},
+            drop: |_| {},
+            finalize: |_| {},
+            layout: Layout::new::<()>(),
+            type_id: TypeId::of::<()>,
+            type_name: core::any::type_name::<()>,
+        };
+        for vtable in [&A, &B] {
             for meta in [Meta::of_type(vtable).unwrap(), Meta::of_far_type(vtable).unwrap()] {
-                let epoch = Epoch::FIRST.next();
-                let flagged = meta.tracked().marked(epoch);
+                let flagged = meta.tracked().purple().to_finalize().watched();
                 assert!(core::ptr::eq(flagged.vtable(), vtable));
-                assert!(flagged.is_tracked() && flagged.is_marked(epoch));
-                assert_eq!(flagged.marked(epoch.next()), meta.tracked());
-                assert!(!meta.is_tracked() && meta.is_marked(Epoch::FIRST));
+                assert!(flagged.is_tracked() && flagged.is_purple() && flagged.is_watched());
+                assert!(flagged.is_to_finalize() && !flagged.is_finalized() && !flagged.turns_purple());
+                let finalized = flagged.finalized().not_purple();
+                assert!(finalized.is_finalized() && !finalized.is_to_finalize() && finalized.turns_purple());
+                assert!(core::ptr::eq(finalized.vtable(), vtable));
             }
         }
-        assert_eq!(Meta::of_far_type(a), Meta::of_far_type(a));
-        assert_eq!(a.layout.size(), 16);
+        assert_eq!(Meta::of_far_type(&A), Meta::of_far_type(&A));
     }
 }

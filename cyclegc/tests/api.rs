@@ -9,6 +9,7 @@ use cpymem_cyclegc::{Clearer, Collector, Gc, Trace, Visitor, Weak, collect};
 
 /// A node that counts its deaths.
 #[derive(Trace)]
+#[trace(drop)]
 struct Node {
     edges: RefCell<Vec<Gc<Node>>>,
     #[trace(skip)]
@@ -207,6 +208,7 @@ fn an_untracked_object_that_only_garbage_holds_dies_with_it() {
         leaf: Gc<Leaf>,
     }
     #[derive(Trace)]
+    #[trace(drop)]
     struct Leaf(#[trace(skip)] Rc<Cell<bool>>);
     impl Drop for Leaf {
         fn drop(&mut self) {
@@ -227,6 +229,7 @@ fn an_untracked_object_that_only_garbage_holds_dies_with_it() {
 #[test]
 fn weak_references_die_before_the_first_destructor() {
     #[derive(Trace)]
+    #[trace(drop)]
     struct Watcher {
         other: RefCell<Option<Gc<Watcher>>>,
         weak: RefCell<Weak<Watcher>>,
@@ -298,6 +301,7 @@ fn a_mutably_borrowed_cell_pins_what_it_owns() {
 #[test]
 fn a_panicking_destructor_stops_nothing() {
     #[derive(Trace)]
+    #[trace(drop)]
     struct Bomb {
         next: RefCell<Option<Gc<Bomb>>>,
         #[trace(skip)]
@@ -335,6 +339,7 @@ fn a_panicking_destructor_stops_nothing() {
 #[test]
 fn a_collection_inside_a_destructor_does_nothing() {
     #[derive(Trace)]
+    #[trace(drop)]
     struct Greedy {
         me: RefCell<Option<Gc<Greedy>>>,
         #[trace(skip)]
@@ -401,6 +406,7 @@ fn the_thread_collects_its_own_at_its_end() {
     let (send, receive) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         #[derive(Trace)]
+        #[trace(drop)]
         struct Sender {
             me: RefCell<Option<Gc<Sender>>>,
             #[trace(skip)]

@@ -30,6 +30,7 @@ const EDGE_BYTES: u64 = 8;
 
 /// A rebuilt object.
 #[derive(Trace)]
+#[trace(drop)]
 struct Node {
     edges: OnceCell<Box<[Gc<Node>]>>,
     #[trace(skip)]

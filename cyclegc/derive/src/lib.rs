@@ -13,9 +13,7 @@ pub fn derive_trace(input: TokenStream) -> TokenStream {
 }
 
 fn expand(mut input: DeriveInput) -> Result<Tokens> {
-    if let Some(attribute) = input.attrs.iter().find(|attribute| attribute.path().is_ident("trace")) {
-        return Err(Error::new_spanned(attribute, "`#[trace(..)]` belongs on a field"));
-    }
+    let options = Options::of_type(&input)?;
     let variants = match &input.data {
         Data::Struct(data) => vec![Variant::new(quote!(Self), &data.fields)?],
         Data::Enum(data) => data
@@ -46,6 +44,30 @@ fn expand(mut input: DeriveInput) -> Result<Tokens> {
     }
     let name = &input.ident;
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
+    let finalizer = options.finalize.then(|| {
+        quote! {
+            fn finalizer() -> Option<fn(&::cpymem_cyclegc::Gc<Self>)>
+            where
+                Self: Sized + 'static,
+            {
+                Some(<Self as ::cpymem_cyclegc::Finalize>::finalize)
+            }
+        }
+    });
+    // A type with a destructor of its own has two implementations of this trait.
+    let no_drop = (!options.drop).then(|| {
+        quote! {
+            const _: () = {
+                #[allow(non_camel_case_types)]
+                trait a_type_with_a_Drop_of_its_own_needs_the_attribute_trace_drop {}
+                #[allow(drop_bounds)]
+                impl<__T: ::core::ops::Drop + ?Sized>
+                    a_type_with_a_Drop_of_its_own_needs_the_attribute_trace_drop for __T {}
+                impl #impl_generics a_type_with_a_Drop_of_its_own_needs_the_attribute_trace_drop
+                    for #name #type_generics #where_clause {}
+            };
+        }
+    });
     Ok(quote! {
         // SAFETY: every field that is not skipped is visited once, and cleared; nothing else happens.
         #[automatically_derived]
@@ -62,8 +84,42 @@ fn expand(mut input: DeriveInput) -> Result<Tokens> {
             fn needs_trace() -> bool {
                 #needs
             }
+
+            #finalizer
         }
+
+        #no_drop
     })
+}
+
+/// What `#[trace(..)]` on the type says.
+#[derive(Default)]
+struct Options {
+    /// The type has a finalizer.
+    finalize: bool,
+    /// The type may have a destructor.
+    drop: bool,
+}
+
+impl Options {
+    fn of_type(input: &DeriveInput) -> Result<Options> {
+        let mut options = Options::default();
+        for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("trace")) {
+            attribute.parse_nested_meta(|meta| {
+                if meta.path.is_ident("finalize") {
+                    options.finalize = true;
+                } else if meta.path.is_ident("drop") {
+                    options.drop = true;
+                } else {
+                    return Err(meta.error(
+                        "the options of a type are `finalize` and `drop`; `skip` belongs on a field",
+                    ));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(options)
+    }
 }
 
 /// One variant of an enum, or the struct.

@@ -1,0 +1,173 @@
+//! [`Visitor`] and [`Clearer`]: what a value is shown when it is asked for its edges.
+//!
+//! Edges are gathered, and handed on in batches: whoever takes them can fetch what they lead to from memory for the
+//! whole batch at once, so that one cache miss does not wait for the other.
+#![allow(unsafe_code, reason = "the gathered edges lie in uninitialised memory")]
+
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+
+use cpymem_refcount::raw::Header;
+
+/// An object at the end of an edge, by its header.
+pub(crate) type Target = NonNull<Header>;
+
+/// Edges that are handed on together.
+pub(crate) const BATCH: usize = 128;
+
+/// Takes the edges that objects report.
+pub(crate) trait EdgeSink {
+    /// Takes at most [`BATCH`] edges. Their targets are alive while no user code runs.
+    fn take(&mut self, targets: &[Target]);
+
+    /// A part of the value could not be looked at; what it owns was not reported.
+    fn pinned(&mut self) {}
+
+    /// A weak reference with a callback, by the address of its watcher.
+    fn weak(&mut self, _watcher: usize) {}
+}
+
+/// Something about each edge of a batch.
+///
+/// # Invariants
+/// 1. The first `len` elements are initialised.
+pub(crate) struct PerEdge<T> {
+    len: usize,
+    items: [MaybeUninit<T>; BATCH],
+}
+
+impl<T: Copy> PerEdge<T> {
+    /// What `of` says about each target.
+    #[inline(always)]
+    pub(crate) fn new(targets: &[Target], mut of: impl FnMut(Target) -> T) -> PerEdge<T> {
+        let mut this =
+            PerEdge { len: targets.len().min(BATCH), items: [const { MaybeUninit::uninit() }; BATCH] };
+        for (item, &target) in this.items.iter_mut().zip(targets) {
+            item.write(of(target));
+        }
+        this
+    }
+
+    /// The same, in the order of the targets.
+    #[inline(always)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = T> {
+        // SAFETY: invariant 1.
+        self.items[..self.len].iter().map(|item| unsafe { item.assume_init() })
+    }
+}
+
+/// Handed to [`Trace::visit`](crate::Trace::visit), which shows it every [`Gc`](crate::Gc) of the value.
+///
+/// # Invariants
+/// 1. The first `len` elements of `batch` are initialised.
+pub struct Visitor<'a> {
+    len: usize,
+    batch: [MaybeUninit<Target>; BATCH],
+    sink: &'a mut dyn EdgeSink,
+}
+
+impl<'a> Visitor<'a> {
+    #[inline]
+    pub(crate) fn new(sink: &'a mut dyn EdgeSink) -> Visitor<'a> {
+        Visitor { len: 0, batch: [const { MaybeUninit::uninit() }; BATCH], sink }
+    }
+
+    /// Reports the edges of a part of the value. The same as `part.visit(visitor)`, in the order that reads
+    /// better in a hand-written [`Trace::visit`](crate::Trace::visit).
+    #[inline]
+    pub fn visit<T: crate::Trace + ?Sized>(&mut self, part: &T) {
+        part.visit(self);
+    }
+
+    /// Says that a part of the value could not be looked at, because it is borrowed or locked: what it owns counts
+    /// as referenced from outside this time, and the next full collection is not skipped.
+    #[cold]
+    pub fn pinned(&mut self) {
+        self.sink.pinned();
+    }
+
+    /// One edge.
+    #[inline(always)]
+    pub(crate) fn edge(&mut self, target: Target) {
+        if self.len == BATCH {
+            self.flush();
+        }
+        self.batch[self.len].write(target);
+        self.len += 1;
+    }
+
+    /// A weak reference with a callback.
+    #[cold]
+    pub(crate) fn weak(&mut self, watcher: usize) {
+        self.sink.weak(watcher);
+    }
+
+    /// Hands on what was gathered.
+    #[inline(never)]
+    pub(crate) fn flush(&mut self) {
+        let gathered = &raw const self.batch[..self.len] as *const [Target];
+        self.len = 0;
+        // SAFETY: invariant 1; the batch is not written before `take` returns, as the sink cannot reach it.
+        self.sink.take(unsafe { &*gathered });
+    }
+}
+
+impl Drop for Visitor<'_> {
+    /// Hands on the rest, unless a visit panicked: then the pass is over.
+    #[inline]
+    fn drop(&mut self) {
+        if self.len > 0 && !std::thread::panicking() {
+            self.flush();
+        }
+    }
+}
+
+/// Severs the edges of garbage: handed to [`Trace::clear`](crate::Trace::clear).
+///
+/// # Invariants
+/// 1. The first `len` elements of `batch` are initialised. They are references that were taken from severed handles
+///    and are still to be given up.
+pub struct Clearer<'a> {
+    len: usize,
+    batch: [MaybeUninit<Target>; BATCH],
+    give_up: &'a mut dyn FnMut(&[Target]),
+}
+
+impl<'a> Clearer<'a> {
+    /// Hands the references of severed handles to `give_up`, at most [`BATCH`] at a time.
+    pub(crate) fn new(give_up: &'a mut dyn FnMut(&[Target])) -> Clearer<'a> {
+        Clearer { len: 0, batch: [const { MaybeUninit::uninit() }; BATCH], give_up }
+    }
+
+    /// Severs the edges of a part of the value.
+    #[inline]
+    pub fn clear<T: crate::Trace + ?Sized>(&mut self, part: &mut T) {
+        part.clear(self);
+    }
+
+    /// Takes over one reference to `target`.
+    #[inline(always)]
+    pub(crate) fn edge(&mut self, target: Target) {
+        if self.len == BATCH {
+            self.flush();
+        }
+        self.batch[self.len].write(target);
+        self.len += 1;
+    }
+
+    #[inline(never)]
+    fn flush(&mut self) {
+        let gathered = &raw const self.batch[..self.len] as *const [Target];
+        self.len = 0;
+        // SAFETY: invariant 1; the batch is not written before `give_up` returns, as it cannot reach it.
+        (self.give_up)(unsafe { &*gathered });
+    }
+}
+
+impl Drop for Clearer<'_> {
+    fn drop(&mut self) {
+        if self.len > 0 {
+            self.flush();
+        }
+    }
+}
