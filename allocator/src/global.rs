@@ -297,13 +297,14 @@ impl Global {
     /// As `free_block`.
     #[inline(never)]
     unsafe fn free_other(ptr: NonNull<u8>, layout: Layout) {
-        if Route::of(layout) == Route::Mapping {
+        let route = Route::of(layout);
+        if route == Route::Mapping {
             // SAFETY: the caller's promise.
             return unsafe { mapping::dealloc(&PROCESS, ptr, layout) };
         }
         match Self::owned() {
             // SAFETY: the caller's promise.
-            Some(owned) => unsafe { owned.heap().dealloc(ptr, layout) },
+            Some(owned) => unsafe { owned.heap().dealloc_by(route, ptr, layout.align()) },
             // SAFETY: the caller's promise.
             None => unsafe { Self::free_without_heap(ptr, layout) },
         }

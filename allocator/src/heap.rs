@@ -296,8 +296,18 @@ impl<S: ArenaSource> Heap<S> {
     /// # Safety
     /// As there.
     #[inline(never)]
-    pub(crate) unsafe fn dealloc_other(&self, ptr: NonNull<u8>, layout: Layout) {
-        match Route::of(layout) {
+    unsafe fn dealloc_other(&self, ptr: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { self.dealloc_by(Route::of(layout), ptr, layout.align()) }
+    }
+
+    /// Frees a block whose layout has this route and alignment.
+    ///
+    /// # Safety
+    /// As [`dealloc`](Self::dealloc).
+    #[inline(always)]
+    pub(crate) unsafe fn dealloc_by(&self, route: Route, ptr: NonNull<u8>, align: usize) {
+        match route {
             Route::Class(class) => {
                 // SAFETY: a block of this class.
                 let pool = unsafe { PoolPtr::of_block(ptr, SHIFT) };
@@ -306,7 +316,7 @@ impl<S: ArenaSource> Heap<S> {
                 self.give_back(pool, unsafe { Block::new(ptr) });
             }
             // SAFETY: the caller's promise; the layout took another route in `alloc` too.
-            _ => unsafe { self.dealloc_large(ptr, layout.align()) },
+            _ => unsafe { self.dealloc_large(ptr, align) },
         }
     }
 
