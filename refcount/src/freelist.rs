@@ -209,7 +209,7 @@ std::thread_local! {
 /// use cpymem_refcount::sync::Arc;
 ///
 /// let object: Arc<u64, PerThread> = Arc::new_in(1, PerThread);
-/// assert_eq!(size_of_val(&object), size_of::<usize>());
+/// assert_eq!(size_of::<PerThread>(), 0);
 /// std::thread::spawn(move || drop(object)).join().unwrap();
 /// ```
 #[cfg(feature = "std")]
