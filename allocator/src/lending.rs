@@ -60,7 +60,8 @@ impl PoolPtr {
 
     /// Makes a pool that was just formatted the current one.
     pub(crate) fn start(self) {
-        self.set(NEVER, 0u32.wrapping_sub(u32::from(NEVER)));
+        self.set(0, 0);
+        self.make_current();
     }
 
     /// Ends the pool's time as the current one, with an empty bin: true if it is partial now and belongs in the
@@ -149,6 +150,11 @@ impl PoolPtr {
         let (first, count) = (self.carved.get(), self.portion());
         self.carved.set(first + count);
         self.live.set(self.live.get() + count);
-        (self.virgin(first, count, SHIFT), u32::from(count))
+        let list = FreeList::new();
+        for index in (first..first + count).rev() {
+            // SAFETY: carved just now, so nobody else has them.
+            list.push(LINK, unsafe { Block::new(self.block_at(index as usize, SHIFT)) });
+        }
+        (list, u32::from(count))
     }
 }

@@ -70,7 +70,8 @@ impl ArenaFill {
 
     /// Bytes of the arena's units that belong to no pool.
     pub fn free_bytes(&self) -> usize {
-        UNITS * UNIT - self.pools().iter().map(|pool| pool.bytes).sum::<usize>()
+        // The owner may be taking units while another thread looks: never below 0.
+        (UNITS * UNIT).saturating_sub(self.pools().iter().map(|pool| pool.bytes).sum())
     }
 
     /// The pools and runs, by address. The emptiest are what pins the arena at the least use.

@@ -207,17 +207,6 @@ impl PoolPtr {
         Some(unsafe { Block::new(self.block_at(index as usize, shift)) })
     }
 
-    /// The blocks `first..first + count`, which were virgin and are carved now, in ascending order.
-    pub(crate) fn virgin(self, first: u16, count: u16, shift: u32) -> FreeList {
-        debug_assert!(first + count == self.carved.get());
-        let list = FreeList::new();
-        for index in (first..first + count).rev() {
-            // SAFETY: carved just now, so nobody else has them.
-            list.push(Link(0), unsafe { Block::new(self.block_at(index as usize, shift)) });
-        }
-        list
-    }
-
     /// Takes a block of this pool back.
     #[inline]
     pub(crate) fn push(self, link: Link, block: Block) {

@@ -100,7 +100,7 @@ impl Owned {
     fn sort(&self, first: usize) {
         // SAFETY: the caller has taken it, and owns the heap.
         self.heap().receive(&unsafe { received(first) });
-        // What was received are blocks of this heap, but its bins may have had others.
+        // Others come by as seldom as this owner, and wait for theirs.
         self.heap().send_all();
     }
 

@@ -179,7 +179,7 @@ impl<S: ArenaSource> Heap<S> {
         self.outbox.flush();
     }
 
-    /// Delivers all blocks of other heaps that are not in bins.
+    /// Delivers all blocks of other heaps.
     pub(crate) fn send_all(&self) {
         self.outbox.flush();
     }
@@ -200,7 +200,6 @@ impl<S: ArenaSource> Heap<S> {
     /// Returns the unit of an empty pool to its arena.
     fn retire(&self, class: SizeClass, pool: PoolPtr) {
         self.partial[class.index()].remove(pool);
-        pool.live.set(0);
         self.arenas.return_units(&self.budget, pool, class.units());
     }
 }
