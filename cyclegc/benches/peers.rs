@@ -130,6 +130,27 @@ mod rivals {
         timed(&mut best.dead, || arena.finish_cycle());
     }
 
+    /// Collects with a collector that looks only at what has lost a reference.
+    macro_rules! by_candidates {
+        ($edges:ident, $best:ident, $Cc:ident, $Node:ident, $collect:ident) => {
+            let nodes: Vec<$Cc<$Node>> = $edges.iter().map(|_| $Cc::new($Node(RefCell::default()))).collect();
+            for (node, targets) in nodes.iter().zip($edges) {
+                *node.0.borrow_mut() = targets.map(|target| nodes.get(target as usize).cloned());
+            }
+            let root = nodes[0].clone();
+            let is_pairs = $edges[1][0] == 0 && $edges[0][1] == u32::MAX;
+            let mut kept = nodes;
+            match is_pairs {
+                // Each object loses a reference, as those of the others do.
+                true => kept.iter().for_each(|node| drop(node.clone())),
+                false => kept.clear(),
+            }
+            timed(&mut $best.live, $collect);
+            drop((root, kept));
+            timed(&mut $best.dead, $collect);
+        };
+    }
+
     pub(super) fn rust_cc(edges: &[[u32; 3]], best: &mut Best) {
         use rust_cc::{Cc, Finalize, Trace, collect_cycles, config};
 
@@ -137,21 +158,7 @@ mod rivals {
         struct Node(RefCell<[Option<Cc<Node>>; 3]>);
 
         config::config(|config| config.set_auto_collect(false)).unwrap();
-        let nodes: Vec<Cc<Node>> = edges.iter().map(|_| Cc::new(Node(RefCell::default()))).collect();
-        for (node, targets) in nodes.iter().zip(edges) {
-            *node.0.borrow_mut() = targets.map(|target| nodes.get(target as usize).cloned());
-        }
-        let root = nodes[0].clone();
-        let is_pairs = edges[1][0] == 0 && edges[0][1] == u32::MAX;
-        let mut kept = nodes;
-        match is_pairs {
-            // Each object loses a reference, as those of the others do.
-            true => kept.iter().for_each(|node| drop(node.clone())),
-            false => kept.clear(),
-        }
-        timed(&mut best.live, collect_cycles);
-        drop((root, kept));
-        timed(&mut best.dead, collect_cycles);
+        by_candidates!(edges, best, Cc, Node, collect_cycles);
     }
 
     pub(super) fn bacon_rajan_cc(edges: &[[u32; 3]], best: &mut Best) {
@@ -163,20 +170,7 @@ mod rivals {
                 self.0.borrow().iter().flatten().for_each(|target| target.trace(tracer));
             }
         }
-        let nodes: Vec<Cc<Node>> = edges.iter().map(|_| Cc::new(Node(RefCell::default()))).collect();
-        for (node, targets) in nodes.iter().zip(edges) {
-            *node.0.borrow_mut() = targets.map(|target| nodes.get(target as usize).cloned());
-        }
-        let root = nodes[0].clone();
-        let is_pairs = edges[1][0] == 0 && edges[0][1] == u32::MAX;
-        let mut kept = nodes;
-        match is_pairs {
-            true => kept.iter().for_each(|node| drop(node.clone())),
-            false => kept.clear(),
-        }
-        timed(&mut best.live, collect_cycles);
-        drop((root, kept));
-        timed(&mut best.dead, collect_cycles);
+        by_candidates!(edges, best, Cc, Node, collect_cycles);
     }
 
     pub(super) fn dumpster(edges: &[[u32; 3]], best: &mut Best) {
@@ -187,20 +181,7 @@ mod rivals {
         struct Node(RefCell<[Option<Gc<Node>>; 3]>);
 
         set_collect_condition(|_| false);
-        let nodes: Vec<Gc<Node>> = edges.iter().map(|_| Gc::new(Node(RefCell::default()))).collect();
-        for (node, targets) in nodes.iter().zip(edges) {
-            *node.0.borrow_mut() = targets.map(|target| nodes.get(target as usize).cloned());
-        }
-        let root = nodes[0].clone();
-        let is_pairs = edges[1][0] == 0 && edges[0][1] == u32::MAX;
-        let mut kept = nodes;
-        match is_pairs {
-            true => kept.iter().for_each(|node| drop(node.clone())),
-            false => kept.clear(),
-        }
-        timed(&mut best.live, collect);
-        drop((root, kept));
-        timed(&mut best.dead, collect);
+        by_candidates!(edges, best, Gc, Node, collect);
     }
 }
 
