@@ -60,7 +60,7 @@
 //! | `WeakMethodTestCase` | bound methods |
 //! | `test_weak_*_iters`, `test_weak_*_destroy_while_iterating`, `*_popitem`, `*_setdefault`, `*_update`, `*_union_operators`, `test_make_weak_*`, `*_delitem`, the mapping protocol | the dict protocol: the maps here hand out snapshots |
 //! | `*_race`, `test_threaded_*`, `test_weak_valued_consistency` | a heap belongs to one thread |
-//! | `FinalizeTestCase`, `test_names`, `test_remove_closure` | `weakref.finalize` is not there yet; contents of modules |
+//! | `FinalizeTestCase.test_arg_errors`, `test_names`, `test_remove_closure` | how arguments are passed; contents of modules |
 //!
 //! Where the original checks an order that CPython changed after 3.13 (weak references without a callback now die after the finalizers), the
 //! test checks the newer one, and another one [`WeakrefOrder::Py313`].
@@ -73,8 +73,8 @@ struct Readme;
 extern crate self as cpymem_cyclegc;
 
 // Each file imports only from those to its left:
-//   visitor, vtable, side_word, object | listing, schedule, events, watcher, heap, death | gc_ptr, trace, weak, any, impls |
-//   candidates, subtract, mark, weakrefs, teardown, recent, collect | inspect, audit, step | weak_map | typed, coerce, collector, gc
+//   visitor, vtable, side_word, object | listing, schedule, events, watcher, finalizers, heap, death | gc_ptr, trace, weak, any, impls |
+//   candidates, subtract, mark, weakrefs, teardown, recent, collect | inspect, audit, step | weak_map | typed, coerce, collector, finalize, gc
 mod any;
 mod audit;
 mod candidates;
@@ -83,6 +83,8 @@ mod collect;
 mod collector;
 mod death;
 mod events;
+pub mod finalize;
+mod finalizers;
 pub mod gc;
 mod gc_ptr;
 mod heap;
@@ -139,6 +141,7 @@ pub use collector::{Collector, GenerationStats, Stats, collect};
 /// ```
 pub use cpymem_cyclegc_derive::Trace;
 pub use events::{CallbackId, Debug, Info, Phase};
+pub use finalize::{Finalizer, finalize};
 pub use gc_ptr::Gc;
 pub use heap::WeakrefOrder;
 pub use schedule::Generation;

@@ -23,8 +23,6 @@
 use core::hash::{BuildHasherDefault, Hasher};
 use core::time::Duration;
 use std::collections::HashMap;
-use std::panic::resume_unwind;
-use std::thread;
 use std::time::Instant;
 
 use cpymem_allocator::pool::Pool;
@@ -32,7 +30,6 @@ use cpymem_allocator::pool::Pool;
 use crate::candidates::Found;
 use crate::collect::{self, Running};
 use crate::death::{HAS_PURPLE, HAS_TRIED};
-use crate::events::discard;
 use crate::heap::HeapPtr;
 use crate::inspect::Edges;
 use crate::object::ObjPtr;
@@ -106,11 +103,7 @@ pub(crate) fn step(heap: HeapPtr, budget: Duration) -> StepReport {
     }
     let panic = heap.events.take_panic();
     drop(running);
-    match panic {
-        Some(panic) if thread::panicking() => discard(panic),
-        Some(panic) => resume_unwind(panic),
-        None => {}
-    }
+    collect::resume(panic);
     if full {
         report.full_collection = true;
         report.collected += collect::collect(heap, Generation::Old);
