@@ -74,7 +74,7 @@ extern crate self as cpymem_cyclegc;
 
 // Each file imports only from those to its left:
 //   visitor, vtable, side_word, object | listing, schedule, events, watcher, finalizers, heap, death | gc_ptr, trace, weak, any, impls |
-//   candidates, subtract, mark, weakrefs, teardown, recent, collect | inspect, audit, step | weak_map | typed, coerce, collector, finalize, gc
+//   candidates, subtract, mark, weakrefs, teardown, recent, collect | inspect, audit, step | weak_map | typed, coerce, collector, finalize, gc, graph
 mod any;
 mod audit;
 mod candidates;
@@ -87,6 +87,7 @@ pub mod finalize;
 mod finalizers;
 pub mod gc;
 mod gc_ptr;
+pub mod graph;
 mod heap;
 mod impls;
 mod inspect;
