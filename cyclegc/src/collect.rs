@@ -17,6 +17,8 @@
 use std::panic::resume_unwind;
 use std::thread;
 
+#[cfg(feature = "checked")]
+use crate::audit;
 use crate::candidates::{Candidates, Found};
 use crate::death;
 use crate::events::{Debug, Info, Panic, Phase, discard};
@@ -98,6 +100,8 @@ fn pass(heap: HeapPtr, generation: Generation) -> usize {
     }
     let Some(found) = find(heap, generation) else {
         heap.inconsistent.set(heap.inconsistent.get() + 1);
+        #[cfg(feature = "checked")]
+        audit::accuse_contradiction(heap);
         return 0;
     };
     match generation {

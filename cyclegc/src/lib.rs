@@ -40,6 +40,11 @@
 //! 8 bytes of header and 2 side bytes an object; a clone is an increment. A collection looks at every candidate
 //! twice and uses no recursion: a ring of ten million objects is collected on a stack of 512 KiB.
 //!
+//! # Hand-written `Trace`
+//! [`Collector::audit`] compares what a whole heap reports with what it counts. The feature `checked` does that at each death: what
+//! `Trace::visit` reported, what `Trace::clear` severed, and what the value then released. A reference that is hidden,
+//! reported twice or not cleared is a panic that names the types. It costs a visit and a table for each death, and is for test suites.
+//!
 //! # What it does not do
 //! Share objects between threads. Collect a cycle across two [`Collector`]s.
 //!
@@ -73,11 +78,12 @@ struct Readme;
 extern crate self as cpymem_cyclegc;
 
 // Each file imports only from those to its left:
-//   visitor, vtable, side_word, object | listing, schedule, events, watcher, finalizers, heap, death | gc_ptr, trace, weak, any, impls |
-//   candidates, subtract, mark, weakrefs, teardown, recent, collect | inspect, audit, step | weak_map | typed, coerce, collector, finalize, gc, graph
+//   visitor, vtable, side_word, object, checked | listing, schedule, events, watcher, finalizers, heap, death | gc_ptr, trace, weak, any, impls |
+//   candidates, subtract, mark, weakrefs, teardown, recent, inspect, audit, collect | step | weak_map | typed, coerce, collector, finalize, gc, graph
 mod any;
 mod audit;
 mod candidates;
+mod checked;
 mod coerce;
 mod collect;
 mod collector;
