@@ -11,6 +11,7 @@ use crate::allocators::child::Case;
 use crate::allocators::{self, Plan as AllocatorPlan};
 use crate::args::{Allocator, Args, Bench, Command, Options};
 use crate::classes::{self, Wish};
+use crate::dumper::{self, DumperRecord};
 use crate::error::InputError;
 use crate::input::Input;
 use crate::progress::Progress;
@@ -92,6 +93,7 @@ fn execute(args: &Args, progress: &Progress) -> Result<Outcome, Failure> {
             let record = rebuild::heap(&input, progress)?;
             Ok(outcome(&record, &record.checks, options))
         }
+        Some(Command::Dump { helper: _ }) => Ok(Outcome { text: dump(options), holds: true }),
         Some(Command::Slots { file, attrs, name, slots, count, python }) => {
             let targets = python.iter().map(|label| known(label)).collect::<Result<_, _>>()?;
             let wish = Wish { count: *count, targets };
@@ -190,6 +192,14 @@ fn list(options: Options) -> String {
     let entries: Vec<(&str, &str)> =
         WORKLOADS.iter().map(|workload| (workload.name, workload.about)).collect();
     list_of(&entries, options)
+}
+
+/// The program that makes dumps.
+fn dump(options: Options) -> String {
+    if options.json {
+        return json(&DumperRecord::new());
+    }
+    dumper::HELPER.to_owned()
 }
 
 /// Names and what they stand for.

@@ -5,6 +5,7 @@ pub mod args;
 pub mod budget;
 pub mod classes;
 pub mod command;
+pub mod dumper;
 pub mod error;
 pub mod heap;
 pub mod input;
