@@ -17,7 +17,7 @@ const ALIGN: usize = 16;
 /// # Safety
 /// Blocks are valid, distinct and aligned to 16 until they are freed; a reallocated block keeps its content up
 /// to the smaller size.
-pub(super) unsafe trait Subject {
+pub(crate) unsafe trait Subject {
     /// The name in reports.
     const NAME: &'static str;
 
@@ -51,7 +51,7 @@ pub(super) unsafe trait Subject {
 }
 
 /// The heap of `cpymem-allocator`.
-pub(super) struct Cpymem(Heap);
+pub(crate) struct Cpymem(Heap);
 
 /// A request of no bytes gets a block of its own, as CPython's allocators promise.
 fn layout(size: usize) -> Option<Layout> {
@@ -145,7 +145,7 @@ unsafe impl Subject for Pymalloc {
 
 /// The C library's malloc. It keeps no books that tell what of its free memory is resident, so what it holds is
 /// what became resident while steps ran.
-pub(super) struct System {
+pub(crate) struct System {
     held: i128,
     before: Option<u64>,
 }
@@ -203,7 +203,7 @@ unsafe impl Subject for System {
 }
 
 /// No allocator: every block is the same one. What a replay on it costs is the harness's own part.
-pub(super) struct Null(Box<[u64; 8]>);
+pub(crate) struct Null(Box<[u64; 8]>);
 
 // SAFETY: none of the contract holds, so `Null` is only replayed without checks, where the first word of each
 // block is written and nothing else.
