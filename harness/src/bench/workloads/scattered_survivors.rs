@@ -132,3 +132,16 @@ fn survive<S: Subject>(amount: Amount, turn: &mut Turn) {
     books(&blocks, turn, "all deleted");
     turn.count("blocks that lost their content", blocks.clobbered() + blocks.out_of_memory());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{broken, holds};
+    use super::*;
+
+    #[test]
+    fn without_survivors_no_arena_is_kept() {
+        assert_eq!(holds(&ScatteredSurvivors::STANDARD), Vec::<String>::new());
+        let claims = broken(&ScatteredSurvivors { survivor_in: 0, ..ScatteredSurvivors::STANDARD });
+        assert_eq!(claims, ["pymalloc: arenas after the deletion, of before"]);
+    }
+}
