@@ -1,20 +1,21 @@
 def turn(setting):
     n = setting["buffers"]
-    blocks = getattr(sys, "getallocatedblocks", None)
     header = sys.getsizeof(b"")
 
+    def in_pools():
+        stats = debugmallocstats()
+        return None if stats is None else stats.get("# bytes in allocated blocks")
+
     def pooled(size):
-        if blocks is None:
-            return None
         held = [None] * n
         content = size - header
-        before = blocks()
+        gc.collect()
+        before = in_pools()
         for i in range(n):
             held[i] = b"x" * content
-        after = blocks()
-        return after - before
+        after = in_pools()
+        return None if before is None else after - before
 
-    pooled(512)
     buffers = [bytearray() for _ in range(n)]
     chunk = b"x" * 16
     steps = setting["grown"] // 64 // 16
@@ -25,8 +26,5 @@ def turn(setting):
     end = clock()
     return {
         "times": [["append", (end - start) / max(1, n * steps)]],
-        "counts": [
-            ["blocks for objects of 512 bytes", pooled(512)],
-            ["blocks for objects of 513 bytes", pooled(513)],
-        ],
+        "bytes": [["in pools for objects of 512 bytes", pooled(512)], ["in pools for objects of 513 bytes", pooled(513)]],
     }

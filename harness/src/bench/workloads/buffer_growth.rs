@@ -65,8 +65,9 @@ impl Workload for BufferGrowth {
         for subject in &subjects {
             claims(subject, amount, &mut checks);
         }
-        let old = setting.pythons.iter().filter(|python| python.version() < (3, 4));
-        let notes = old.map(|python| format!("{} does not count its blocks", python.name())).collect();
+        let old = setting.pythons.iter().filter(|python| python.version() < (3, 3));
+        let notes =
+            old.map(|python| format!("{} does not tell what is in its pools", python.name())).collect();
         let steps = steps(amount.grown).len();
         let amount = format!(
             "{} buffers, each from 16 bytes to {} in {steps} steps",
@@ -97,17 +98,19 @@ fn claims(subject: &SubjectRecord, amount: Amount, checks: &mut Vec<Check>) {
     if let Some(pools) = count("pools, full-grown").filter(|_| name == "pymalloc") {
         checks.push(Check::equal(format!("{name}: pools with full-grown buffers"), 0, pools));
     }
-    if let (Some(small), Some(large)) =
-        (count("blocks for objects of 512 bytes"), count("blocks for objects of 513 bytes"))
-    {
-        checks.push(Check::equal(
-            format!("{name}: pool blocks for {buffers} objects of 512 bytes"),
-            buffers,
+    let pooled = |size: usize| subject.series(&format!("in pools for objects of {size} bytes"));
+    if let (Some(small), Some(large)) = (pooled(512), pooled(513)) {
+        let (small, large) = (small.estimate.median, large.estimate.median);
+        let all = (buffers * 512) as f64;
+        // Beside them the script makes a few objects of its own.
+        checks.push(Check::at_least(
+            format!("{name}: bytes in pools for {buffers} objects of 512"),
+            all,
             small,
         ));
-        checks.push(Check::equal(
-            format!("{name}: pool blocks for {buffers} objects of 513 bytes"),
-            0,
+        checks.push(Check::at_most(
+            format!("{name}: bytes in pools for {buffers} objects of 513"),
+            all / 20.0,
             large,
         ));
     }

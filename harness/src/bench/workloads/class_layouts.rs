@@ -30,6 +30,9 @@ const SCRIPT: &str = include_str!("../scripts/class_layouts.py");
 /// Attributes of the classes: a few, and around the number from which CPython 3.11 on no longer keeps values inside.
 const ATTRIBUTES: [usize; 5] = [3, 6, 29, 30, 31];
 
+/// Instances before the first that is counted.
+const WARM: usize = 60;
+
 #[derive(Clone, Copy, Serialize)]
 struct Amount {
     instances: usize,
@@ -165,7 +168,7 @@ fn ours(amount: Amount, turn: &mut Turn) {
             object
         };
         // The keys of a class learn from its first instances.
-        drop([make(), make()]);
+        (0..WARM).for_each(|_| drop(make()));
         let with_dict: Vec<_> = turn.time(&format!("dict of {count}"), amount.instances, || {
             (0..amount.instances).map(|_| make()).collect()
         });

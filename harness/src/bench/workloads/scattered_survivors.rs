@@ -127,7 +127,7 @@ fn survive<S: Subject>(amount: Amount, turn: &mut Turn) {
         turn.time("free", doomed.len(), || doomed.iter().for_each(|&place| blocks.free(place)));
     });
     books(&blocks, turn, "deleted");
-    turn.count("live bytes, deleted", blocks.live_bytes());
+    turn.count("live when deleted, bytes", blocks.live_bytes());
     blocks.during(Blocks::clear);
     books(&blocks, turn, "all deleted");
     turn.count("blocks that lost their content", blocks.clobbered() + blocks.out_of_memory());
