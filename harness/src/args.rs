@@ -37,17 +37,15 @@ pub struct Options {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run workloads on the recordings that the program carries, or compare allocators.
+    /// Run workloads: each makes a claim about memory, shows what was expected and seen, and can fail.
     #[command(args_conflicts_with_subcommands = true)]
     Bench {
         /// What else to measure.
         #[command(subcommand)]
         what: Option<Bench>,
-        /// Names of workloads; all of them if there is none.
-        workloads: Vec<String>,
-        /// List the workloads and do nothing.
-        #[arg(long)]
-        list: bool,
+        /// Which, and how.
+        #[command(flatten)]
+        run: Run,
     },
     /// Replay an allocation trace (PMTRACE 1) on several allocators.
     Replay {
@@ -86,6 +84,43 @@ pub enum Command {
         /// The dump, plain or gzip; - is standard input.
         file: OsString,
     },
+}
+
+/// Options of `bench` without a subcommand.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Run {
+    /// Names of workloads; all of them if there is none.
+    pub workloads: Vec<String>,
+    /// A page for each workload: what it shows, the real case that it stands for, what it costs.
+    #[arg(long)]
+    pub list: bool,
+    /// Only workloads whose names contain this; may be given several times.
+    #[arg(long, value_name = "TEXT,...", value_delimiter = ',')]
+    pub filter: Vec<String>,
+    /// How much of each workload is done; 1 is what its page says.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor)]
+    pub scale: f64,
+    /// The seed of every random choice.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// A CPython that takes part; may be given several times.
+    #[arg(long, value_name = "PROGRAM")]
+    pub python: Vec<PathBuf>,
+    /// Save the run to a file that does not exist yet.
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Compare with a saved run, and tell which differences are real.
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<OsString>,
+    /// Print Markdown.
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+    /// Write a page of the run, with pictures, to a file that does not exist yet.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Let --save and --html replace a file.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// What `bench` measures beside the workloads.
@@ -187,6 +222,12 @@ pub struct Allocator {
     /// List the patterns and do nothing.
     #[arg(long)]
     pub list: bool,
+}
+
+/// A scale.
+fn factor(text: &str) -> Result<f64, String> {
+    let factor: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.001..=100.0).contains(&factor) { Ok(factor) } else { Err("not between 0.001 and 100".to_owned()) }
 }
 
 /// Bytes from a number with an optional unit of 1024: K, M, G, T.

@@ -2,6 +2,7 @@
 
 pub mod allocators;
 pub mod args;
+pub mod bench;
 pub mod budget;
 pub mod classes;
 pub mod command;
@@ -18,6 +19,7 @@ pub mod record;
 pub mod record_classes;
 pub mod replay;
 pub mod report;
+pub mod statistics;
 pub mod text;
 pub mod trace;
 pub mod units;

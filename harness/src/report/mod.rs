@@ -1,13 +1,17 @@
 //! Records as text for people. Nothing is measured here.
 
+mod against;
 mod allocators;
 mod classes;
 mod heap;
+pub mod html;
 mod life_cycle;
+pub mod markdown;
 mod profiles;
 mod replay;
 mod style;
 mod verdict;
+mod workload;
 
 use std::fmt::Write;
 
@@ -15,7 +19,7 @@ use crate::record::{Check, HeapRecord, MainRecord, ProfilesRecord, ReplayRecord}
 
 use crate::record_classes::ClassesRecord;
 
-pub use style::Style;
+pub use style::{Style, hanging};
 
 /// A document as text.
 pub trait Report {
@@ -52,12 +56,17 @@ impl Report for MainRecord {
         let replays = self.replays.iter().map(|record| record as &dyn Report);
         let heaps = self.heaps.iter().map(|record| record as &dyn Report);
         let profiles = self.profiles.iter().map(|record| record as &dyn Report);
+        let workloads = self.workloads.iter().map(|record| record as &dyn Report);
         let parts: Vec<String> =
-            replays.chain(heaps).chain(profiles).map(|part| part.report(style)).collect();
+            replays.chain(heaps).chain(profiles).chain(workloads).map(|part| part.report(style)).collect();
         let mut out = parts.join("\n");
         if !self.replays.is_empty() {
             out.push('\n');
             out.push_str(&verdict::summary(&self.replays, style));
+        }
+        if !self.workloads.is_empty() {
+            out.push('\n');
+            out.push_str(&workload::means(&self.workloads, style));
         }
         out.push('\n');
         out.push_str(&summary(self.checks(), style));

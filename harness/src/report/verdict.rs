@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::record::{Layer, ReplayRecord, Verdict};
-use crate::report::Style;
+use crate::report::{Style, style};
 use crate::units;
 
 fn name(layer: Layer) -> &'static str {
@@ -23,7 +23,7 @@ pub(super) fn report(verdict: &Verdict, style: &Style) -> String {
     let lines =
         [("state", state), ("trigger", trigger), ("consequence", consequence), ("next", &step.action)];
     for (title, text) in lines {
-        wrap(&mut out, title, text);
+        out.push_str(&style::hanging(&format!("    {title:<11} "), text));
     }
     out
 }
@@ -39,24 +39,4 @@ pub(super) fn summary(replays: &[ReplayRecord], style: &Style) -> String {
     });
     out.push_str(&style.table(&["recording", "program ", "layer ", "the step brings"], rows.collect()));
     out
-}
-
-/// Columns of a line of prose.
-const WIDTH: usize = 100;
-
-/// Writes `text` in lines of bounded width, indented under its title.
-fn wrap(out: &mut String, title: &str, text: &str) {
-    let mut line = format!("    {title:<11}");
-    let indent = line.len();
-    for word in text.split_whitespace() {
-        if line.chars().count() + 1 + word.chars().count() > WIDTH && line.trim_end().len() > indent {
-            out.push_str(line.trim_end());
-            out.push('\n');
-            line = " ".repeat(indent);
-        }
-        line.push(' ');
-        line.push_str(word);
-    }
-    out.push_str(line.trim_end());
-    out.push('\n');
 }

@@ -1,9 +1,9 @@
 //! Medians with intervals that assume nothing about how times are distributed.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A median and the interval that holds the true one with at least 95 % confidence.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The median of the samples.
     pub median: f64,
@@ -43,6 +43,18 @@ fn outside(count: usize) -> usize {
     0
 }
 
+/// How many samples lie outside the quartiles by more than three times their distance: Tukey's far outliers.
+pub fn outliers(samples: &[f64]) -> usize {
+    if samples.len() < 4 {
+        return 0;
+    }
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (low, high) = (sorted[sorted.len() / 4], sorted[sorted.len() * 3 / 4]);
+    let fence = 3.0 * (high - low);
+    sorted.iter().filter(|&&sample| sample < low - fence || sample > high + fence).count()
+}
+
 /// The geometric mean; `None` without numbers.
 pub fn geometric_mean(numbers: impl IntoIterator<Item = f64>) -> Option<f64> {
     let (mut sum, mut count) = (0.0, 0u32);
@@ -71,6 +83,13 @@ mod tests {
         assert_eq!(Estimate::of([3.0, 1.0]), Some(Estimate { median: 2.0, low: 1.0, high: 3.0 }));
         assert_eq!(Estimate::of([]), None);
         assert_eq!(outside(100_000), 49_689, "of a normal distribution: 50,000 - 1.96 * 158.1 - 1");
+    }
+
+    #[test]
+    fn an_outlier_is_far_from_the_quartiles() {
+        assert_eq!(outliers(&[1.0, 1.1, 0.9, 1.0, 1.05, 0.95, 1.0, 9.0]), 1);
+        assert_eq!(outliers(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]), 0);
+        assert_eq!(outliers(&[1.0, 100.0]), 0, "too few to tell");
     }
 
     #[test]
