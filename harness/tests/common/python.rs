@@ -12,7 +12,13 @@ pub(crate) struct Python {
 /// CPython 3.8 and newer, one of each version: `python3` and `python3.N` of the PATH, and those that pyenv manages.
 /// None is there in a bare container; tests then pass with a message.
 pub(crate) fn pythons() -> Vec<Python> {
-    let names = (8..20).map(|minor| format!("python3.{minor}")).chain(["python3".to_owned()]);
+    pythons_since((3, 8))
+}
+
+/// The same from this version on.
+pub(crate) fn pythons_since(oldest: (u32, u32)) -> Vec<Python> {
+    let names =
+        (6..20).map(|minor| format!("python3.{minor}")).chain(["python3".to_owned(), "python2.7".to_owned()]);
     let mut paths: Vec<PathBuf> = names.map(PathBuf::from).collect();
     let home = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".pyenv")));
@@ -20,7 +26,7 @@ pub(crate) fn pythons() -> Vec<Python> {
     paths.extend(managed.into_iter().flatten().flatten().map(|entry| entry.path().join("bin/python")));
     let mut found: Vec<Python> = Vec::new();
     for path in paths {
-        let code = "import sys; assert sys.implementation.name == 'cpython'; print(*sys.version_info[:2])";
+        let code = "import platform as p, sys; assert p.python_implementation() == 'CPython'; print('%d %d' % sys.version_info[:2])";
         let Some(output) =
             Command::new(&path).args(["-c", code]).output().ok().filter(|o| o.status.success())
         else {
@@ -30,13 +36,13 @@ pub(crate) fn pythons() -> Vec<Python> {
         let mut numbers = said.split_whitespace().filter_map(|number| number.parse().ok());
         let (Some(major), Some(minor)) = (numbers.next(), numbers.next()) else { continue };
         let version = (major, minor);
-        if version >= (3, 8) && found.iter().all(|python| python.version != version) {
+        if version >= oldest && found.iter().all(|python| python.version != version) {
             found.push(Python { path, version });
         }
     }
     found.sort_by_key(|python| python.version);
     if found.is_empty() {
-        eprintln!("skipped: no CPython 3.8 or newer here");
+        eprintln!("skipped: no CPython {}.{} or newer here", oldest.0, oldest.1);
     }
     found
 }

@@ -19,6 +19,7 @@ pub use scattered_survivors::ScatteredSurvivors;
 pub use spike_then_idle::SpikeThenIdle;
 
 use super::Workload;
+use crate::allocators::AllocatorSuite;
 
 /// Every workload, in the order in which they run.
 pub const ALL: &[&dyn Workload] = &[
@@ -30,6 +31,7 @@ pub const ALL: &[&dyn Workload] = &[
     &Recycling::STANDARD,
     &HandOver::STANDARD,
     &DebugLayers::STANDARD,
+    &AllocatorSuite::STANDARD,
 ];
 
 #[cfg(test)]
