@@ -74,7 +74,8 @@ extern crate self as cpymem_cyclegc;
 
 // Each file imports only from those to its left:
 //   visitor, vtable, side_word, object | listing, schedule, events, watcher, heap, death | gc_ptr, trace, weak, any, impls |
-//   candidates, subtract, mark, weakrefs, teardown, recent, collect | inspect, audit, step | weak_map | typed, coerce, collector, gc
+//   reached, numbers, gc_refs, mark, candidates, subtract, recent, full, weakrefs, teardown, collect | inspect, audit, step |
+//   weak_map | typed, coerce, collector, gc
 mod any;
 mod audit;
 mod candidates;
@@ -83,14 +84,18 @@ mod collect;
 mod collector;
 mod death;
 mod events;
+mod full;
 pub mod gc;
 mod gc_ptr;
+mod gc_refs;
 mod heap;
 mod impls;
 mod inspect;
 mod listing;
 mod mark;
+mod numbers;
 mod object;
+mod reached;
 mod recent;
 mod schedule;
 mod side_word;
