@@ -105,6 +105,8 @@ extern crate alloc;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub mod biased;
 mod checked;
 mod clone_value;
 mod convert;
@@ -122,6 +124,8 @@ pub mod sync;
 #[doc(hidden)]
 pub mod unsize;
 mod watch;
+#[cfg(target_has_atomic = "64")]
+mod weak;
 
 pub use clone_value::CloneValue;
 #[cfg(feature = "std")]
