@@ -1,10 +1,48 @@
 //! The workloads, a file each.
 
+mod cyclic_trees;
 mod scattered_survivors;
 
+pub use cyclic_trees::{CyclicTrees, Links};
 pub use scattered_survivors::ScatteredSurvivors;
 
 use super::Workload;
 
 /// Every workload, in the order in which they run.
-pub const ALL: &[&dyn Workload] = &[&ScatteredSurvivors::STANDARD];
+pub const ALL: &[&dyn Workload] = &[&ScatteredSurvivors::STANDARD, &CyclicTrees::STANDARD];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::Setting;
+    use crate::progress::Progress;
+
+    /// The claims that do not hold when a workload runs at a small scale, without a CPython.
+    pub(super) fn holds(workload: &dyn Workload) -> Vec<String> {
+        let progress = Progress::silent();
+        let setting = Setting { seed: 1, scale: 0.1, turns: 1, pythons: &[], progress: &progress };
+        let record = crate::bench::run(workload, &setting).unwrap();
+        assert!(!record.checks.is_empty() && !record.subjects.is_empty(), "{} claims nothing", record.name);
+        let broken = record.checks.iter().filter(|check| !check.holds);
+        broken.map(|check| check.claim.clone()).collect()
+    }
+
+    /// The same of a workload whose effect was taken away: what its claims say of it.
+    pub(super) fn broken(workload: &dyn Workload) -> Vec<String> {
+        let broken = holds(workload);
+        assert!(!broken.is_empty(), "{} holds without its effect", workload.page().name);
+        broken
+    }
+
+    #[test]
+    fn every_workload_has_a_name_of_its_own_and_a_page() {
+        for (index, workload) in ALL.iter().enumerate() {
+            let page = workload.page();
+            assert!(
+                !page.shows.is_empty() && !page.stands_for.is_empty() && !page.costs.is_empty(),
+                "{page:?}"
+            );
+            assert!(ALL[..index].iter().all(|other| other.page().name != page.name), "{page:?}");
+        }
+    }
+}
