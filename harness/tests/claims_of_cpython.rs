@@ -50,3 +50,8 @@ fn claims_hold(workload: &str) {
 fn cyclic_trees() {
     claims_hold("cyclic-trees");
 }
+
+#[test]
+fn traceback_cycles() {
+    claims_hold("traceback-cycles");
+}

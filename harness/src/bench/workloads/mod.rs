@@ -2,14 +2,17 @@
 
 mod cyclic_trees;
 mod scattered_survivors;
+mod traceback_cycles;
 
 pub use cyclic_trees::{CyclicTrees, Links};
 pub use scattered_survivors::ScatteredSurvivors;
+pub use traceback_cycles::TracebackCycles;
 
 use super::Workload;
 
 /// Every workload, in the order in which they run.
-pub const ALL: &[&dyn Workload] = &[&ScatteredSurvivors::STANDARD, &CyclicTrees::STANDARD];
+pub const ALL: &[&dyn Workload] =
+    &[&ScatteredSurvivors::STANDARD, &CyclicTrees::STANDARD, &TracebackCycles::STANDARD];
 
 #[cfg(test)]
 mod tests {
