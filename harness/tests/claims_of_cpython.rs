@@ -55,3 +55,8 @@ fn cyclic_trees() {
 fn traceback_cycles() {
     claims_hold("traceback-cycles");
 }
+
+#[test]
+fn big_live_heap() {
+    claims_hold("big-live-heap");
+}

@@ -1,9 +1,11 @@
 //! The workloads, a file each.
 
+mod big_live_heap;
 mod cyclic_trees;
 mod scattered_survivors;
 mod traceback_cycles;
 
+pub use big_live_heap::BigLiveHeap;
 pub use cyclic_trees::{CyclicTrees, Links};
 pub use scattered_survivors::ScatteredSurvivors;
 pub use traceback_cycles::TracebackCycles;
@@ -11,8 +13,12 @@ pub use traceback_cycles::TracebackCycles;
 use super::Workload;
 
 /// Every workload, in the order in which they run.
-pub const ALL: &[&dyn Workload] =
-    &[&ScatteredSurvivors::STANDARD, &CyclicTrees::STANDARD, &TracebackCycles::STANDARD];
+pub const ALL: &[&dyn Workload] = &[
+    &ScatteredSurvivors::STANDARD,
+    &CyclicTrees::STANDARD,
+    &TracebackCycles::STANDARD,
+    &BigLiveHeap::STANDARD,
+];
 
 #[cfg(test)]
 mod tests {
