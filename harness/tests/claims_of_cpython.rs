@@ -60,3 +60,12 @@ fn traceback_cycles() {
 fn big_live_heap() {
     claims_hold("big-live-heap");
 }
+
+#[test]
+fn prefork_cow() {
+    if std::fs::metadata("/proc/self/smaps_rollup").is_err() {
+        eprintln!("skipped: no /proc/self/smaps_rollup here");
+        return;
+    }
+    claims_hold("prefork-cow");
+}

@@ -2,11 +2,13 @@
 
 mod big_live_heap;
 mod cyclic_trees;
+mod prefork_cow;
 mod scattered_survivors;
 mod traceback_cycles;
 
 pub use big_live_heap::BigLiveHeap;
 pub use cyclic_trees::{CyclicTrees, Links};
+pub use prefork_cow::PreforkCow;
 pub use scattered_survivors::ScatteredSurvivors;
 pub use traceback_cycles::TracebackCycles;
 
@@ -18,6 +20,7 @@ pub const ALL: &[&dyn Workload] = &[
     &CyclicTrees::STANDARD,
     &TracebackCycles::STANDARD,
     &BigLiveHeap::STANDARD,
+    &PreforkCow::STANDARD,
 ];
 
 #[cfg(test)]
