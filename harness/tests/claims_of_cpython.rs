@@ -69,3 +69,8 @@ fn prefork_cow() {
     }
     claims_hold("prefork-cow");
 }
+
+#[test]
+fn small_integers() {
+    claims_hold("small-integers");
+}

@@ -4,12 +4,14 @@ mod big_live_heap;
 mod cyclic_trees;
 mod prefork_cow;
 mod scattered_survivors;
+mod small_integers;
 mod traceback_cycles;
 
 pub use big_live_heap::BigLiveHeap;
 pub use cyclic_trees::{CyclicTrees, Links};
 pub use prefork_cow::PreforkCow;
 pub use scattered_survivors::ScatteredSurvivors;
+pub use small_integers::SmallIntegers;
 pub use traceback_cycles::TracebackCycles;
 
 use super::Workload;
@@ -21,6 +23,7 @@ pub const ALL: &[&dyn Workload] = &[
     &TracebackCycles::STANDARD,
     &BigLiveHeap::STANDARD,
     &PreforkCow::STANDARD,
+    &SmallIntegers::STANDARD,
 ];
 
 #[cfg(test)]
