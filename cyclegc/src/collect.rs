@@ -17,9 +17,11 @@
 use std::panic::resume_unwind;
 use std::thread;
 
+#[cfg(feature = "checked")]
+use crate::audit;
 use crate::candidates::{Candidates, Found};
 use crate::death;
-use crate::events::{Debug, Info, Phase, discard};
+use crate::events::{Debug, Info, Panic, Phase, discard};
 use crate::heap::{HeapPtr, WeakrefOrder};
 use crate::mark::mark_reachable;
 use crate::object::ObjPtr;
@@ -33,13 +35,17 @@ use crate::weakrefs::{clear_all, clear_watchers};
 /// [`Collector::collect`](crate::Collector::collect).
 pub(crate) fn collect(heap: HeapPtr, generation: Generation) -> usize {
     let found = run(heap, generation);
-    if let Some(panic) = found.panic {
-        match thread::panicking() {
-            true => discard(panic),
-            false => resume_unwind(panic),
-        }
-    }
+    resume(found.panic);
     found.collected
+}
+
+/// Resumes what a collection that was asked for has kept, unless the thread unwinds already.
+pub(crate) fn resume(panic: Option<Panic>) {
+    match panic {
+        Some(panic) if thread::panicking() => discard(panic),
+        Some(panic) => resume_unwind(panic),
+        None => {}
+    }
 }
 
 /// Collects what is due, before an object is made. A panic that the hook does not take is lost: making an object does
@@ -58,7 +64,7 @@ pub(crate) fn collect_due(heap: HeapPtr) {
 #[derive(Default)]
 struct Outcome {
     collected: usize,
-    panic: Option<crate::events::Panic>,
+    panic: Option<Panic>,
 }
 
 fn run(heap: HeapPtr, generation: Generation) -> Outcome {
@@ -94,6 +100,8 @@ fn pass(heap: HeapPtr, generation: Generation) -> usize {
     }
     let Some(found) = find(heap, generation) else {
         heap.inconsistent.set(heap.inconsistent.get() + 1);
+        #[cfg(feature = "checked")]
+        audit::accuse_contradiction(heap);
         return 0;
     };
     match generation {

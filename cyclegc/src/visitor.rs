@@ -15,6 +15,17 @@ pub(crate) type Target = NonNull<Header>;
 /// Edges that are handed on together.
 pub(crate) const BATCH: usize = 128;
 
+/// What a visit says about a value beside its edges.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Note {
+    /// A part that may own `Gc`s was not looked at.
+    LeftOut,
+    /// A part is never dropped.
+    Undropped,
+    /// The type has a destructor of its own.
+    OwnDrop,
+}
+
 /// Takes the edges that objects report.
 pub(crate) trait EdgeSink {
     /// Takes at most [`BATCH`] edges. Their targets are alive while no user code runs.
@@ -25,6 +36,9 @@ pub(crate) trait EdgeSink {
 
     /// A weak reference with a callback, by the address of its watcher.
     fn weak(&mut self, _watcher: usize) {}
+
+    /// What else is to be said about the value, for the feature `checked`.
+    fn note(&mut self, _note: Note) {}
 }
 
 /// Something about each edge of a batch.
@@ -84,6 +98,29 @@ impl<'a> Visitor<'a> {
     #[cold]
     pub fn pinned(&mut self) {
         self.sink.pinned();
+    }
+
+    /// Says that a part of the value is left out on purpose: what it owns counts as referenced from outside. Does nothing but
+    /// tell the feature `checked`, which would call that hidden; `#[trace(skip)]` calls it.
+    #[inline(always)]
+    pub fn skip<T: ?Sized>(&mut self, _part: &T) {
+        if core::mem::needs_drop::<T>() {
+            self.note(Note::LeftOut);
+        }
+    }
+
+    /// Says that the type has a destructor of its own, which may keep and release what it likes. Does nothing but tell the feature
+    /// `checked`; `#[trace(drop)]` calls it.
+    #[inline(always)]
+    pub fn own_drop(&mut self) {
+        self.note(Note::OwnDrop);
+    }
+
+    #[inline(always)]
+    pub(crate) fn note(&mut self, note: Note) {
+        if cfg!(feature = "checked") {
+            self.sink.note(note);
+        }
     }
 
     /// One edge.

@@ -73,6 +73,12 @@ pub enum Command {
         #[arg(long, value_name = "V,...", value_delimiter = ',')]
         python: Vec<String>,
     },
+    /// Print the program that makes heap dumps: one Python file, standard library only.
+    Dump {
+        /// Print it to standard output; its head tells how to use it.
+        #[arg(long, required = true)]
+        helper: bool,
+    },
     /// Rebuild a heap dump (PYHEAP 1 or 2) with real objects and collect it.
     Heap {
         /// The dump, plain or gzip; - is standard input.

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::args::{Args, Command, Options};
 use crate::classes::{self, Wish};
+use crate::dumper::{self, DumperRecord};
 use crate::error::InputError;
 use crate::input::Input;
 use crate::progress::Progress;
@@ -84,6 +85,7 @@ fn execute(args: &Args, progress: &Progress) -> Result<Outcome, Failure> {
             let record = rebuild::heap(&input, progress)?;
             Ok(outcome(&record, &record.checks, options))
         }
+        Some(Command::Dump { helper: _ }) => Ok(Outcome { text: dump(options), holds: true }),
         Some(Command::Slots { file, attrs, name, slots, count, python }) => {
             let targets = python.iter().map(|label| known(label)).collect::<Result<_, _>>()?;
             let wish = Wish { count: *count, targets };
@@ -116,6 +118,14 @@ fn json(record: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(record).unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// The program that makes dumps.
+fn dump(options: Options) -> String {
+    if options.json {
+        return json(&DumperRecord::new());
+    }
+    dumper::HELPER.to_owned()
 }
 
 fn print(text: &str) -> io::Result<()> {

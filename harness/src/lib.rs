@@ -6,6 +6,7 @@ pub mod bench;
 pub mod budget;
 pub mod classes;
 pub mod command;
+pub mod dumper;
 pub mod error;
 pub mod heap;
 pub mod input;

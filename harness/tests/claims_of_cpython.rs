@@ -1,34 +1,19 @@
 //! What comparisons claim of CPython holds on every interpreter that there is, and each has a claim of its own.
 
-use std::path::PathBuf;
+mod common;
+
 use std::process::Command;
 
+use common::python::pythons_since;
 use serde_json::Value;
-
-/// Every CPython of pyenv, or the one on the path.
-fn interpreters() -> Vec<PathBuf> {
-    let installed = std::env::var_os("HOME")
-        .and_then(|home| std::fs::read_dir(PathBuf::from(home).join(".pyenv/versions")).ok())
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path().join("bin/python")));
-    let mut installed: Vec<PathBuf> = installed.filter(|path| path.is_file()).collect();
-    if installed.is_empty() && Command::new("python3").arg("--version").output().is_ok() {
-        installed.push(PathBuf::from("python3"));
-    }
-    installed
-}
 
 #[track_caller]
 fn claims_hold(workload: &str) {
-    let pythons = interpreters();
-    if pythons.is_empty() {
-        eprintln!("there is no python: only our own claims are tested");
-    }
+    let pythons = pythons_since((2, 7));
     let mut command = Command::new(env!("CARGO_BIN_EXE_cpymem"));
     command.args(["bench", workload, "--json", "--scale", "0.1", "--repeat", "2"]);
     pythons.iter().for_each(|python| {
-        command.arg("--python").arg(python);
+        command.arg("--python").arg(&python.path);
     });
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);

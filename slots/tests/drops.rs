@@ -1,58 +1,14 @@
 //! Values are dropped exactly once, also where a drop panics.
 
-use std::cell::RefCell;
+mod common;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use cpymem_slots::object::{Dict, Name, Shapes, SharedKeys, Slots};
-
-/// How often each value was dropped, and which one panics.
-struct Ledger {
-    drops: RefCell<Vec<u32>>,
-    bomb: Option<usize>,
-}
-
-struct Value<'l>(&'l Ledger, usize);
-
-impl Drop for Value<'_> {
-    fn drop(&mut self) {
-        self.0.drops.borrow_mut()[self.1] += 1;
-        assert!(self.0.bomb != Some(self.1), "bomb went off: value {}", self.1);
-    }
-}
-
-impl Ledger {
-    fn of(values: usize, bomb: Option<usize>) -> Ledger {
-        Ledger { drops: RefCell::new(vec![0; values]), bomb }
-    }
-
-    /// Every one of the values was dropped, and dropped once.
-    fn close(self) {
-        let drops = self.drops.into_inner();
-        assert!(drops.iter().all(|&count| count == 1), "drops {drops:?} with bomb {:?}", self.bomb);
-    }
-}
+use common::{Ledger, Value, drop_quietly, for_each_bomb};
+use cpymem_slots::object::{CompactDict, Dict, Name, Shapes, SharedKeys, Slots};
 
 fn names(shapes: &mut Shapes, n: usize) -> Vec<Name> {
     (0..n).map(|i| shapes.intern(&i.to_string())).collect()
-}
-
-/// Drops an object, of which a value may panic.
-fn drop_quietly<T>(object: T) {
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(object)));
-}
-
-/// Runs a scenario with no bomb and with each value as the bomb.
-fn for_each_bomb(values: usize, scenario: impl Fn(&Ledger)) {
-    std::panic::set_hook(Box::new(|info| {
-        if !info.to_string().contains("bomb went off") {
-            eprintln!("{info}");
-        }
-    }));
-    for bomb in std::iter::once(None).chain((0..values).map(Some)) {
-        let ledger = Ledger::of(values, bomb);
-        scenario(&ledger);
-        ledger.close();
-    }
 }
 
 #[test]
@@ -145,4 +101,54 @@ fn refused_values_are_dropped() {
         assert!(set.unwrap_or(true));
         assert!(object.is_empty());
     });
+}
+
+/// A key that panics when it is dropped, if it is the bomb.
+struct Tag<'l>(u64, #[allow(dead_code, reason = "it is dropped")] Value<'l>, bool);
+
+impl PartialEq for Tag<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Tag<'_> {}
+
+impl cpymem_slots::object::Key for Tag<'_> {
+    fn hash(&self) -> u64 {
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn carries_hash(&self) -> bool {
+        self.2
+    }
+}
+
+#[test]
+fn compact_dicts_drop_keys_and_values() {
+    for n in [0, 1, 5, 6, 11, 200] {
+        for stored_from in [0, n / 2, n] {
+            let step = if n > 50 { 37 } else { 1 };
+            for bomb in std::iter::once(None).chain((0..4 * n).step_by(step).map(Some)) {
+                let ledger = Ledger::of(4 * n, bomb);
+                let mut dict = CompactDict::new();
+                for i in 0..n {
+                    dict.insert(Tag(i as u64, Value(&ledger, i), i < stored_from), Value(&ledger, n + i));
+                }
+                for i in 0..n {
+                    // A key that is there already is dropped, and so is the value before.
+                    let again = Tag(i as u64, Value(&ledger, 2 * n + i), i < stored_from);
+                    let set = || dict.insert(again, Value(&ledger, 3 * n + i));
+                    drop_quietly(catch_unwind(AssertUnwindSafe(set)));
+                }
+                for i in (0..n).step_by(3) {
+                    let probe = catch_unwind(AssertUnwindSafe(|| dict.pop()));
+                    drop_quietly(probe);
+                    let _ = i;
+                }
+                drop_quietly(dict);
+                ledger.close();
+            }
+        }
+    }
 }

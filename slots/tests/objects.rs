@@ -1,44 +1,14 @@
 //! Slot and dict objects against a plain list of pairs.
 
-use std::alloc::Layout;
-use std::cell::Cell;
-use std::ptr::NonNull;
-use std::rc::Rc;
+mod common;
 
-use allocator_api2::alloc::{AllocError, Allocator, Global};
+use common::{Counting, Empty};
 use cpymem_slots::model;
 use cpymem_slots::object::{
     AttributeError, Dict, Footprint, InlineCache, MAX_SHARED, Name, ShapeError, Shapes, SharedKeys, Slots,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
-
-/// Counts what is allocated and held.
-#[derive(Clone, Default)]
-struct Counting(Rc<Cell<Footprint>>);
-
-impl Counting {
-    fn held(&self) -> Footprint {
-        self.0.get()
-    }
-}
-
-// SAFETY: all is passed on to the global allocator.
-#[allow(unsafe_code, reason = "an allocator that counts")]
-unsafe impl Allocator for Counting {
-    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        let Footprint { allocations, bytes } = self.held();
-        self.0.set(Footprint { allocations: allocations + 1, bytes: bytes + layout.size() });
-        Global.allocate(layout)
-    }
-
-    unsafe fn deallocate(&self, start: NonNull<u8>, layout: Layout) {
-        let Footprint { allocations, bytes } = self.held();
-        self.0.set(Footprint { allocations: allocations - 1, bytes: bytes - layout.size() });
-        // SAFETY: the caller's promise is the global allocator's.
-        unsafe { Global.deallocate(start, layout) };
-    }
-}
 
 /// The slow and obvious object: a list of pairs in insertion order.
 #[derive(Default)]
@@ -383,16 +353,6 @@ fn objects_cross_threads_with_their_values() {
 
 #[test]
 fn a_lack_of_memory_is_told() {
-    #[derive(Clone)]
-    struct Empty;
-    // SAFETY: it never hands anything out.
-    #[allow(unsafe_code, reason = "an allocator without memory")]
-    unsafe impl Allocator for Empty {
-        fn allocate(&self, _: Layout) -> Result<NonNull<[u8]>, AllocError> {
-            Err(AllocError)
-        }
-        unsafe fn deallocate(&self, _: NonNull<u8>, _: Layout) {}
-    }
     let shapes = Shapes::new();
     assert!(Slots::<u8, Empty>::try_new_in(shapes.root(), Empty).is_err());
     assert!(Dict::<u8, Empty>::try_new_in(&mut SharedKeys::new(), Empty).is_err());

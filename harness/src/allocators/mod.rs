@@ -15,6 +15,7 @@ mod python;
 pub mod record;
 #[cfg(feature = "rivals")]
 mod rivals;
+mod suite;
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,8 @@ use crate::record::InputRecord;
 use crate::statistics::Estimate;
 use calls::{Calls, Null, Part};
 use entrants::{Entrant, Role, Roster};
+pub use suite::AllocatorSuite;
+
 use record::{AllocatorsRecord, Row, Time};
 
 /// What is compared, and how often.

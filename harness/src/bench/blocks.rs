@@ -5,32 +5,52 @@ use std::marker::PhantomData;
 
 use crate::replay::subject::Subject;
 
+/// Which bytes of a block are written when it is made and read when it dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// The first and the last.
+    Ends,
+    /// All of them.
+    EveryByte,
+}
+
 /// An allocator of its own, and its live blocks.
 ///
 /// # Invariants
-/// 1. Every entry that is not null came from `allocator` with that size, is live, and its first and last word-sized
-///    bytes were written by [`stamp`].
+/// 1. Every entry that is not null came from `allocator` with that size, is live, and the bytes that `watch` names were
+///    written.
 /// 2. No pointer leaves this type.
 pub(crate) struct Blocks<S: Subject> {
     allocator: S,
     live: Vec<(*mut u8, usize)>,
+    watch: Watch,
     live_bytes: u64,
     clobbered: u64,
     out_of_memory: u64,
+    moves: u64,
+    moved_bytes: u64,
     one_thread: PhantomData<*const ()>,
 }
 
 impl<S: Subject> Blocks<S> {
     /// A fresh allocator with `places` for blocks, all empty.
     pub(crate) fn new(places: usize) -> Blocks<S> {
+        Blocks::watched(places, Watch::Ends)
+    }
+
+    /// The same with blocks watched closer.
+    pub(crate) fn watched(places: usize, watch: Watch) -> Blocks<S> {
         // What holds the places is the program's, and is touched before anything of the allocator is counted.
         let live = vec![(std::ptr::dangling_mut::<u8>(), 1); places];
         let mut blocks = Blocks {
             allocator: S::new(),
             live,
+            watch,
             live_bytes: 0,
             clobbered: 0,
             out_of_memory: 0,
+            moves: 0,
+            moved_bytes: 0,
             one_thread: PhantomData,
         };
         blocks.live.fill((std::ptr::null_mut(), 0));
@@ -56,7 +76,7 @@ impl<S: Subject> Blocks<S> {
             self.out_of_memory += 1;
         } else {
             // SAFETY: the block is fresh and has `size` bytes.
-            unsafe { stamp(block, size) };
+            unsafe { self.watch.stamp(block, size) };
             self.live_bytes += size as u64;
         }
         let old = std::mem::replace(&mut self.live[place], (block, size));
@@ -79,11 +99,15 @@ impl<S: Subject> Blocks<S> {
             return;
         }
         let kept = old.min(size);
+        if new != block {
+            self.moves += 1;
+            self.moved_bytes += kept as u64;
+        }
         // SAFETY: the block has `size` bytes, of which the first `kept` were stamped as a block of `old` bytes.
         let first = unsafe { new.read() };
         self.clobbered += u64::from(kept > 0 && first != mark(old));
         // SAFETY: as above.
-        unsafe { stamp(new, size) };
+        unsafe { self.watch.stamp(new, size) };
         self.live_bytes = self.live_bytes + size as u64 - old as u64;
         self.live[place] = (new, size);
     }
@@ -104,15 +128,39 @@ impl<S: Subject> Blocks<S> {
             return;
         }
         // SAFETY: invariant 1; the entry was taken out.
-        self.clobbered += u64::from(unsafe { !is_stamped(block, size) });
+        self.clobbered += u64::from(unsafe { !self.watch.is_stamped(block, size) });
         self.live_bytes -= size as u64;
         // SAFETY: invariant 1; the entry was taken out, so nobody uses the block again.
         unsafe { self.allocator.free(block, size) };
     }
 
+    /// Overwrites a byte in the midst of the block at a place, as a wild pointer would.
+    ///
+    /// # Panics
+    /// If there is no such place.
+    pub(crate) fn overwrite(&mut self, place: usize) {
+        let (block, size) = self.live[place];
+        if !block.is_null() && size > 2 {
+            // SAFETY: a byte of a live block (invariant 1).
+            let byte = unsafe { block.add(size / 2) };
+            // SAFETY: as above; nobody else uses it (invariant 2).
+            unsafe { byte.write(!mark(size)) };
+        }
+    }
+
     /// Frees every block.
     pub(crate) fn clear(&mut self) {
         (0..self.live.len()).for_each(|place| self.free(place));
+    }
+
+    /// Gives back to the system what the allocator can, where there is a call for it.
+    pub(crate) fn purge(&mut self) {
+        self.allocator.purge();
+    }
+
+    /// How often a block was elsewhere after its size had changed, and the bytes that were kept in these moves.
+    pub(crate) fn moves(&self) -> (u64, u64) {
+        (self.moves, self.moved_bytes)
     }
 
     /// Bytes live, as asked for.
@@ -151,33 +199,49 @@ fn mark(size: usize) -> u8 {
     (size as u8) ^ 0xa5
 }
 
-/// # Safety
-/// `block` has `size` bytes that nobody else uses.
-#[inline]
-unsafe fn stamp(block: *mut u8, size: usize) {
-    if size > 0 {
-        // SAFETY: the caller's promise.
-        unsafe { block.write(mark(size)) };
-        // SAFETY: the last byte of the block.
-        let last = unsafe { block.add(size - 1) };
-        // SAFETY: the caller's promise.
-        unsafe { last.write(mark(size)) };
+impl Watch {
+    /// # Safety
+    /// `block` has `size` bytes that nobody else uses.
+    #[inline]
+    unsafe fn stamp(self, block: *mut u8, size: usize) {
+        match self {
+            Watch::EveryByte => {
+                // SAFETY: the caller's promise.
+                unsafe { block.write_bytes(mark(size), size) };
+            }
+            Watch::Ends if size > 0 => {
+                // SAFETY: the caller's promise.
+                unsafe { block.write(mark(size)) };
+                // SAFETY: the last byte of the block.
+                let last = unsafe { block.add(size - 1) };
+                // SAFETY: the caller's promise.
+                unsafe { last.write(mark(size)) };
+            }
+            Watch::Ends => {}
+        }
     }
-}
 
-/// # Safety
-/// `block` has `size` bytes that nobody else uses, which were stamped.
-#[inline]
-unsafe fn is_stamped(block: *mut u8, size: usize) -> bool {
-    if size == 0 {
-        return true;
+    /// # Safety
+    /// `block` has `size` bytes that nobody else uses, which were stamped.
+    #[inline]
+    unsafe fn is_stamped(self, block: *mut u8, size: usize) -> bool {
+        match self {
+            Watch::EveryByte => {
+                // SAFETY: the caller's promise.
+                let bytes = unsafe { std::slice::from_raw_parts(block, size) };
+                bytes.iter().all(|&byte| byte == mark(size))
+            }
+            Watch::Ends if size > 0 => {
+                // SAFETY: the caller's promise.
+                let first = unsafe { block.read() };
+                // SAFETY: the last byte of the block.
+                let last = unsafe { block.add(size - 1) };
+                // SAFETY: the caller's promise.
+                first == mark(size) && unsafe { last.read() } == mark(size)
+            }
+            Watch::Ends => true,
+        }
     }
-    // SAFETY: the caller's promise.
-    let first = unsafe { block.read() };
-    // SAFETY: the last byte of the block.
-    let last = unsafe { block.add(size - 1) };
-    // SAFETY: the caller's promise.
-    first == mark(size) && unsafe { last.read() } == mark(size)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::names::Attributes;
+
 /// What a dump says about itself. Keys that are not here are ignored.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Header {
@@ -56,6 +58,9 @@ pub struct Header {
     /// How instances were looked into: `memory` or `none`.
     #[serde(default)]
     pub layout: Option<String>,
+    /// Whether the build has no GIL.
+    #[serde(default)]
+    pub free_threaded: Option<bool>,
     /// `sys.getallocatedblocks()`.
     #[serde(default)]
     pub allocated_blocks: Option<u64>,
@@ -169,7 +174,7 @@ pub(super) struct Line {
     #[serde(default)]
     pub(super) names: Option<IgnoredAny>,
     #[serde(default)]
-    pub(super) attrs: Option<IgnoredAny>,
+    pub(super) attrs: Option<Attributes>,
     #[serde(default)]
     pub(super) end: Option<End>,
 }

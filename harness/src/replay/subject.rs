@@ -35,6 +35,9 @@ pub(crate) unsafe trait Subject {
     /// `block` came from this subject with `size` bytes and was not freed.
     unsafe fn free(&mut self, block: *mut u8, size: usize);
 
+    /// Gives back to the system what the allocator can, where there is a call for it.
+    fn purge(&mut self) {}
+
     /// Called before each portion of steps.
     fn resume(&mut self) {}
 
@@ -92,6 +95,10 @@ unsafe impl Subject for Cpymem {
             // SAFETY: the caller's promise: allocated here with this layout.
             unsafe { self.0.dealloc(block, layout) }
         }
+    }
+
+    fn purge(&mut self) {
+        self.0.purge();
     }
 
     fn held_bytes(&self) -> Option<u64> {
@@ -156,11 +163,7 @@ unsafe impl Subject for System {
 
     fn new() -> System {
         // What other subjects freed must not serve this one.
-        // SAFETY: gives free pages back to the system, no more.
-        #[cfg(target_env = "gnu")]
-        unsafe {
-            libc::malloc_trim(0);
-        }
+        trim();
         System { held: 0, before: None }
     }
 
@@ -187,6 +190,10 @@ unsafe impl Subject for System {
         unsafe { libc::free(block.cast()) }
     }
 
+    fn purge(&mut self) {
+        trim();
+    }
+
     fn resume(&mut self) {
         self.before = anonymous_bytes();
     }
@@ -199,6 +206,15 @@ unsafe impl Subject for System {
 
     fn held_bytes(&self) -> Option<u64> {
         self.before.map(|_| u64::try_from(self.held).unwrap_or(0))
+    }
+}
+
+/// Makes the C library give back what it can.
+fn trim() {
+    // SAFETY: gives free pages back to the system, no more.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 

@@ -89,7 +89,7 @@ pub(super) fn lines(record: &WorkloadRecord) -> Vec<Line<'_>> {
         line(gauged.name.clone(), series(&gauged.name, gauge), None);
     }
     for count in subjects.iter().flat_map(|subject| &subject.counts) {
-        let in_bytes = count.name.contains("bytes");
+        let in_bytes = count.name.ends_with(", bytes");
         let cell = |value: u64| if in_bytes { units::bytes(value) } else { units::count(value) };
         let cells = subjects.iter().map(|subject| subject.count(&count.name).map_or(String::new(), cell));
         line(count.name.clone(), cells.collect(), None);

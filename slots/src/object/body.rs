@@ -9,8 +9,9 @@ use allocator_api2::alloc::Allocator;
 use allocator_api2::boxed::Box;
 
 use super::block::Block;
+use super::compact_dict::CompactDict;
 use super::id::Id;
-use super::table::Table;
+use super::name::Name;
 
 /// Values over shared keys.
 pub(super) type Keyed<V, A> = Block<V, A, true>;
@@ -39,13 +40,13 @@ union Variant<V, A: Allocator> {
 struct Own<V, A: Allocator> {
     node: NonNull<OwnNode<V, A>>,
     alloc: ManuallyDrop<A>,
-    table: PhantomData<Table<V, A>>,
+    table: PhantomData<CompactDict<Name, V, A>>,
 }
 
 #[repr(C)]
 struct OwnNode<V, A: Allocator> {
     id: Id,
-    table: Table<V, A>,
+    table: CompactDict<Name, V, A>,
 }
 
 /// A body, looked at.
@@ -66,7 +67,7 @@ impl<V, A: Allocator> Body<V, A> {
     }
 
     /// A table of its own.
-    pub(super) fn own(table: Table<V, A>, alloc: A) -> Self {
+    pub(super) fn own(table: CompactDict<Name, V, A>, alloc: A) -> Self {
         let (node, alloc) =
             Box::into_raw_with_allocator(Box::new_in(OwnNode { id: Id::OWN_TABLE, table }, alloc));
         // SAFETY: a box is never null.
@@ -104,7 +105,7 @@ impl<V, A: Allocator> Body<V, A> {
         unsafe { &mut self.variant.keyed }
     }
 
-    pub(super) fn view(&self) -> View<&Keyed<V, A>, &Table<V, A>> {
+    pub(super) fn view(&self) -> View<&Keyed<V, A>, &CompactDict<Name, V, A>> {
         if self.id() != Id::OWN_TABLE {
             // SAFETY: just compared.
             return View::Keyed(unsafe { self.block() });
@@ -115,7 +116,7 @@ impl<V, A: Allocator> Body<V, A> {
         View::Own(unsafe { &own.node.as_ref().table })
     }
 
-    pub(super) fn view_mut(&mut self) -> View<&mut Keyed<V, A>, &mut Table<V, A>> {
+    pub(super) fn view_mut(&mut self) -> View<&mut Keyed<V, A>, &mut CompactDict<Name, V, A>> {
         if self.id() != Id::OWN_TABLE {
             // SAFETY: just compared.
             return View::Keyed(unsafe { self.block_mut() });

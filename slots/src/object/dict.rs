@@ -8,11 +8,11 @@ use allocator_api2::alloc::{AllocError, Allocator, Global};
 use super::block::Block;
 use super::body::{Body, Keyed, View};
 use super::cache::InlineCache;
+use super::compact_dict::CompactDict;
 use super::error::AttributeError;
 use super::footprint::Footprint;
 use super::name::Name;
 use super::shared_keys::SharedKeys;
-use super::table::Table;
 
 /// An object that takes any attribute, as a CPython instance with a `__dict__` does.
 ///
@@ -97,7 +97,7 @@ impl<V, A: Allocator + Clone> Dict<V, A> {
     pub fn get(&self, name: Name, keys: &SharedKeys) -> Result<&V, AttributeError> {
         let value = match self.body.view() {
             View::Keyed(block) => block.get(index(block, name, keys)?),
-            View::Own(table) => table.get(name),
+            View::Own(table) => table.get(&name),
         };
         value.ok_or(AttributeError::Absent { name })
     }
@@ -129,7 +129,7 @@ impl<V, A: Allocator + Clone> Dict<V, A> {
     fn get_missed(&self, cache: &mut InlineCache, name: Name, keys: &SharedKeys) -> Option<&V> {
         let block = match self.body.view() {
             View::Keyed(block) => block,
-            View::Own(table) => return table.get(name),
+            View::Own(table) => return table.get(&name),
         };
         if let Some(place) = cache.hit(block.shape()) {
             return block.get(place.index());
@@ -155,7 +155,7 @@ impl<V, A: Allocator + Clone> Dict<V, A> {
     pub fn get_mut(&mut self, name: Name, keys: &SharedKeys) -> Result<&mut V, AttributeError> {
         let value = match self.body.view_mut() {
             View::Keyed(block) => block.get_mut(index(block, name, keys)?),
-            View::Own(table) => table.get_mut(name),
+            View::Own(table) => table.get_mut(&name),
         };
         value.ok_or(AttributeError::Absent { name })
     }
@@ -238,7 +238,7 @@ impl<V, A: Allocator + Clone> Dict<V, A> {
                 }
                 value
             }
-            View::Own(table) => table.remove(name),
+            View::Own(table) => table.remove(&name),
         };
         value.ok_or(AttributeError::Absent { name })
     }
@@ -253,7 +253,7 @@ impl<V, A: Allocator + Clone> Dict<V, A> {
             let indices = in_order(block).iter().map(|&index| usize::from(index));
             indices.filter_map(|index| Some((*keys.names().get(index)?, block.get(index)?)))
         });
-        keyed.chain(own.into_iter().flat_map(Table::iter))
+        keyed.chain(own.into_iter().flatten().map(|(&name, value)| (name, value)))
     }
 
     /// What the object took from its allocator.
@@ -272,7 +272,7 @@ impl<V, A: Allocator + Clone> Dict<V, A> {
     fn make_own(&mut self, name: Name, value: V, keys: &SharedKeys) {
         let View::Keyed(block) = self.body.view_mut() else { return };
         let alloc = block.alloc().clone();
-        let mut table = Table::with_room_for(in_order(block).len().max(1), alloc.clone());
+        let mut table = CompactDict::grown_from(in_order(block).len(), alloc.clone());
         let (mut order, count) = ([0; u8::MAX as usize], in_order(block).len());
         order[..count].copy_from_slice(in_order(block));
         for index in order[..count].iter().map(|&index| usize::from(index)) {

@@ -10,7 +10,7 @@ pub struct Name(pub(super) u32);
 
 impl Name {
     /// A hash for tables of names: the number, spread over all bits (Fibonacci hashing, Knuth 6.4).
-    pub(super) fn hash(self) -> u64 {
+    pub(super) fn spread(self) -> u64 {
         u64::from(self.0).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32)
     }
 }

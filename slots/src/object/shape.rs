@@ -6,11 +6,10 @@ use core::hash::BuildHasher;
 use std::collections::{HashMap, HashSet};
 use std::hash::RandomState;
 
-use allocator_api2::alloc::Global;
-
 use super::arena::{Arena, Entry};
+use super::compact_dict::CompactDict;
 use super::id::Id;
-use super::index::Index;
+use super::key::Key;
 use super::name::Name;
 
 /// The most attributes a shape can have.
@@ -51,7 +50,7 @@ pub struct Shape {
 /// ```
 pub struct Shapes {
     arena: Arena,
-    names: Index<Global>,
+    names: CompactDict<Interned, ()>,
     hasher: RandomState,
     transitions: HashMap<(Id, Name), Shape>,
     root: Shape,
@@ -64,6 +63,20 @@ pub(super) struct Node {
     last: Option<(u32, Name)>,
     /// All its names, sorted: the number of a table of the arena.
     table: Cell<Option<u32>>,
+}
+
+/// A name in the registry's dict, which finds it by its text. Its hash is that of the text, kept beside it.
+#[derive(PartialEq, Eq)]
+struct Interned(Name);
+
+impl Key for Interned {
+    fn hash(&self) -> u64 {
+        self.0.spread()
+    }
+
+    fn carries_hash(&self) -> bool {
+        false
+    }
 }
 
 /// A shape that cannot be made.
@@ -128,7 +141,7 @@ impl Shapes {
         arena.add_node(Node::new(root, None));
         Shapes {
             arena,
-            names: Index::with_room_for(0, Global),
+            names: CompactDict::new(),
             hasher: RandomState::new(),
             transitions: HashMap::new(),
             root,
@@ -151,20 +164,15 @@ impl Shapes {
         let number = self.arena.names();
         let name = Name(u32::try_from(number).ok().filter(|&n| n < u32::MAX).expect("all names are used up"));
         self.arena.add_name(text);
-        if number == self.names.room() {
-            self.names = Index::with_room_for(2 * number + 1, Global);
-            for (old, text) in (0..number).filter_map(|i| Some((i, self.arena.name(i)?))) {
-                self.names.insert(self.hasher.hash_one(text), old);
-            }
-        }
-        self.names.insert(self.hasher.hash_one(text), number);
+        self.names.push(self.hasher.hash_one(text), Interned(name), ());
         name
     }
 
     /// The name for a text, if it was interned.
     pub fn find_name(&self, text: &str) -> Option<Name> {
-        let found = self.names.find(self.hasher.hash_one(text), |i| self.arena.name(i) == Some(text))?;
-        u32::try_from(found).ok().map(Name)
+        let is_it = |known: &Interned| self.text(known.0) == Some(text);
+        let position = self.names.position_by(self.hasher.hash_one(text), is_it)?;
+        self.names.get_at(position).map(|(known, ())| known.0)
     }
 
     /// The text of a name; `None` for one of another registry that has no namesake here.

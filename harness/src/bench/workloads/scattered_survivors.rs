@@ -127,8 +127,21 @@ fn survive<S: Subject>(amount: Amount, turn: &mut Turn) {
         turn.time("free", doomed.len(), || doomed.iter().for_each(|&place| blocks.free(place)));
     });
     books(&blocks, turn, "deleted");
-    turn.count("live bytes, deleted", blocks.live_bytes());
+    turn.count("live when deleted, bytes", blocks.live_bytes());
     blocks.during(Blocks::clear);
     books(&blocks, turn, "all deleted");
     turn.count("blocks that lost their content", blocks.clobbered() + blocks.out_of_memory());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{broken, holds};
+    use super::*;
+
+    #[test]
+    fn without_survivors_no_arena_is_kept() {
+        assert_eq!(holds(&ScatteredSurvivors::STANDARD), Vec::<String>::new());
+        let claims = broken(&ScatteredSurvivors { survivor_in: 0, ..ScatteredSurvivors::STANDARD });
+        assert_eq!(claims, ["pymalloc: arenas after the deletion, of before"]);
+    }
 }
