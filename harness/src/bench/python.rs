@@ -128,6 +128,8 @@ pub struct Answer {
     pub bytes: Vec<(String, Option<u64>)>,
     /// Other numbers in which the machine has a part.
     pub numbers: Vec<(String, Option<f64>)>,
+    /// Nanoseconds that are no time of an operation.
+    pub pauses: Vec<(String, f64)>,
 }
 
 impl Answer {
@@ -149,6 +151,9 @@ impl Answer {
         }
         for (name, value) in self.numbers.iter().filter_map(|(name, value)| Some((name, (*value)?))) {
             turn.gauge(name, value);
+        }
+        for (name, ns) in &self.pauses {
+            turn.pause(name, *ns);
         }
     }
 }

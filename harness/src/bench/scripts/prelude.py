@@ -1,5 +1,6 @@
 # Runs under every CPython from 2.7 on. A workload's script follows and defines `turn(setting)`, which returns a
-# dictionary of "times" (ns), "counts", "bytes" and "numbers"; then `loop.py`, which calls it for each line it is sent.
+# dictionary of "times" (ns), "counts", "bytes", "numbers" and "pauses" (ns); then `loop.py`, which calls it for each line
+# it is sent.
 from __future__ import print_function
 import gc
 import json

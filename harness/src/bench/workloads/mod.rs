@@ -1,22 +1,32 @@
 //! The workloads, a file each.
 
+mod big_live_heap;
 mod buffer_growth;
 mod class_layouts;
+mod cyclic_trees;
 mod debug_layers;
 mod hand_over;
+mod prefork_cow;
 mod recycling;
 mod request_churn;
 mod scattered_survivors;
+mod small_integers;
 mod spike_then_idle;
+mod traceback_cycles;
 
+pub use big_live_heap::BigLiveHeap;
 pub use buffer_growth::BufferGrowth;
 pub use class_layouts::ClassLayouts;
+pub use cyclic_trees::{CyclicTrees, Links};
 pub use debug_layers::DebugLayers;
 pub use hand_over::HandOver;
+pub use prefork_cow::PreforkCow;
 pub use recycling::Recycling;
 pub use request_churn::RequestChurn;
 pub use scattered_survivors::ScatteredSurvivors;
+pub use small_integers::SmallIntegers;
 pub use spike_then_idle::SpikeThenIdle;
+pub use traceback_cycles::TracebackCycles;
 
 use super::Workload;
 use crate::allocators::AllocatorSuite;
@@ -31,6 +41,11 @@ pub const ALL: &[&dyn Workload] = &[
     &Recycling::STANDARD,
     &HandOver::STANDARD,
     &DebugLayers::STANDARD,
+    &CyclicTrees::STANDARD,
+    &TracebackCycles::STANDARD,
+    &BigLiveHeap::STANDARD,
+    &PreforkCow::STANDARD,
+    &SmallIntegers::STANDARD,
     &AllocatorSuite::STANDARD,
 ];
 
