@@ -79,7 +79,7 @@ extern crate self as cpymem_cyclegc;
 
 // Each file imports only from those to its left:
 //   visitor, vtable, side_word, object, checked | listing, schedule, events, watcher, finalizers, heap, death | gc_ptr, trace, weak, any, impls |
-//   candidates, subtract, mark, weakrefs, teardown, recent, inspect, audit, collect | step | weak_map | typed, coerce, collector, finalize, gc, graph
+//   candidates, subtract, mark, weakrefs, teardown, recent, inspect, audit, collect | step | weak_map | typed, coerce, collector, finalize, gc, graph | patterns
 mod any;
 mod audit;
 mod candidates;
@@ -100,6 +100,8 @@ mod inspect;
 mod listing;
 mod mark;
 mod object;
+#[cfg(feature = "patterns")]
+pub mod patterns;
 mod recent;
 mod schedule;
 mod side_word;
