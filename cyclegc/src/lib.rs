@@ -80,7 +80,7 @@ extern crate self as cpymem_cyclegc;
 // Each file imports only from those to its left:
 //   visitor, vtable, side_word, object, checked | listing, schedule, events, watcher, finalizers, heap, death | gc_ptr, trace, weak, any, impls |
 //   reached, numbers, gc_refs, mark, candidates, subtract, recent, full, weakrefs, teardown, inspect, audit, collect | step |
-//   weak_map | typed, coerce, collector, finalize, gc, graph
+//   weak_map | typed, coerce, collector, finalize, gc, graph | patterns
 mod any;
 mod audit;
 mod candidates;
@@ -104,6 +104,8 @@ mod listing;
 mod mark;
 mod numbers;
 mod object;
+#[cfg(feature = "patterns")]
+pub mod patterns;
 mod reached;
 mod recent;
 mod schedule;
