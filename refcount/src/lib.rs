@@ -112,8 +112,11 @@ mod clone_value;
 mod convert;
 mod forward;
 pub mod freelist;
+pub mod intern;
 mod object;
 mod owner;
+#[cfg(all(feature = "patterns", target_has_atomic = "64", not(loom)))]
+pub mod patterns;
 mod primitive;
 pub mod raw;
 pub mod rc;

@@ -37,9 +37,11 @@ pub use header::{Decrement, Header};
 #[cfg(target_has_atomic = "64")]
 pub(crate) use shared_header::SharedHeader;
 #[cfg(target_has_atomic = "64")]
-pub(crate) use shared_side::SharedSide;
+pub(crate) use shared_side::{SharedSide, Spin};
 pub use side::Side;
 pub(crate) use unraisable::contain;
 #[cfg(feature = "std")]
 pub use unraisable::{UnraisableHook, set_unraisable_hook};
+#[cfg(target_has_atomic = "64")]
+pub(crate) use watch::Lock;
 pub use watch::Watch;

@@ -233,6 +233,7 @@ impl<T: ?Sized + 'static, A: Allocator + 'static> BiasedRc<T, A> {
     }
 
     /// The owner's last reference, or one of another thread.
+    #[cold]
     #[inline(never)]
     fn drop_slow(&mut self) {
         match self.header().decrement_slow() {

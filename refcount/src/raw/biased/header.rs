@@ -147,7 +147,9 @@ impl BiasedHeader {
         }
     }
 
-    /// `extern "C"` as in [`Header`](super::super::Header): it cannot unwind, so callers keep their values in registers.
+    /// `extern "C"` as in [`Header`](super::super::Header): it cannot unwind, so callers keep their values in registers. Cold, so that the owner's way is a
+    /// straight one.
+    #[cold]
     #[inline(never)]
     extern "C" fn increment_shared(&self) {
         // Release: so that no probe misses what came before.
