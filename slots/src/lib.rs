@@ -14,8 +14,10 @@
 //!
 //! * [`model`] predicts CPython: layouts of class hierarchies, requests, blocks and `sys.getsizeof` of instances
 //!   as they are made, filled and looked at. It is compared row by row with interpreters that were measured.
-//! * [`object`] is for runtimes written in Rust: shapes, slot objects, key-sharing dict objects and inline
-//!   caches, generic over the value and the allocator. The room in its objects is compared with the model.
+//! * [`object`] is for runtimes written in Rust: shapes, slot objects, key-sharing dict objects, CPython's compact dict,
+//!   classes with descriptors and inheritance, their instances, and inline caches, generic over the value and the
+//!   allocator. Their bytes are compared with the model.
+//! * `patterns`, behind the feature of that name, measures the objects beside other layouts and an interpreter.
 //!
 //! # Example
 //! ```
@@ -58,11 +60,13 @@
 //! table where there are more.
 //!
 //! # What it does not do
-//! The model knows no free-threaded 3.14 and later, and of CPython's free lists only the one for tables of dicts. The objects are not counted, collected or shared between
-//! threads; they have no methods, descriptors or class attributes. An object that has fallen back to a table
-//! of its own is not served by inline caches.
+//! The model knows no free-threaded 3.14 and later, and of CPython's free lists only the one for tables of dicts. The objects
+//! belong to one thread at a time. Instances have no `__dict__` object of their own, metaclasses, weak references or
+//! finalizers: those are the runtime's.
 
 mod c3;
 
 pub mod model;
 pub mod object;
+#[cfg(feature = "patterns")]
+pub mod patterns;

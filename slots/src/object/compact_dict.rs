@@ -106,27 +106,27 @@ impl<K: Key, V, A: Allocator + Clone> CompactDict<K, V, A> {
     /// The value of a key.
     #[inline]
     pub fn get<Q: Lookup<K>>(&self, key: &Q) -> Option<&V> {
-        let (_, (_, value)) = self.table.find(key.hash(), |it| key.is(it))?;
+        let (_, (_, value)) = self.table.find(key.hash(), |it| key.is_same(it), |it| key.is(it))?;
         Some(value)
     }
 
     /// The value of a key, to change it in place.
     #[inline]
     pub fn get_mut<Q: Lookup<K>>(&mut self, key: &Q) -> Option<&mut V> {
-        let (found, _) = self.table.find(key.hash(), |it| key.is(it))?;
+        let (found, _) = self.table.find(key.hash(), |it| key.is_same(it), |it| key.is(it))?;
         self.table.pair_mut(found.entry).map(|(_, value)| value)
     }
 
     /// Whether it has a key.
     #[inline]
     pub fn contains_key<Q: Lookup<K>>(&self, key: &Q) -> bool {
-        self.table.find(key.hash(), |it| key.is(it)).is_some()
+        self.table.find(key.hash(), |it| key.is_same(it), |it| key.is(it)).is_some()
     }
 
     /// The position of a key, for [`get_at`](CompactDict::get_at). It stays until the dict grows, or the key is deleted.
     #[inline]
     pub fn position<Q: Lookup<K>>(&self, key: &Q) -> Option<usize> {
-        self.table.find(key.hash(), |it| key.is(it)).map(|(found, _)| found.entry)
+        self.table.find(key.hash(), |it| key.is_same(it), |it| key.is(it)).map(|(found, _)| found.entry)
     }
 
     /// Key and value at a position, if there are any: what a cache that has seen the position compares
@@ -150,7 +150,8 @@ impl<K: Key, V, A: Allocator + Clone> CompactDict<K, V, A> {
     #[inline]
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         let hash = key.hash();
-        if let Some((found, _)) = self.table.find(hash, |it| *it == key) {
+        if let Some((found, _)) = self.table.find(hash, |it| key.same(it), |it| *it == key) {
+            drop(key); // first, as it may panic
             return self.table.pair_mut(found.entry).map(|(_, old)| core::mem::replace(old, value));
         }
         self.push(hash, key, value);
@@ -159,7 +160,7 @@ impl<K: Key, V, A: Allocator + Clone> CompactDict<K, V, A> {
 
     /// The position of a key with this hash that `is_it`.
     pub(super) fn position_by(&self, hash: u64, is_it: impl Fn(&K) -> bool) -> Option<usize> {
-        self.table.find(hash, is_it).map(|(found, _)| found.entry)
+        self.table.find(hash, |_| false, is_it).map(|(found, _)| found.entry)
     }
 
     /// Adds a key that is not there.
@@ -180,7 +181,7 @@ impl<K: Key, V, A: Allocator + Clone> CompactDict<K, V, A> {
     /// Deletes a key; the key and its value.
     #[inline]
     pub fn remove_entry<Q: Lookup<K>>(&mut self, key: &Q) -> Option<(K, V)> {
-        let (found, _) = self.table.find(key.hash(), |it| key.is(it))?;
+        let (found, _) = self.table.find(key.hash(), |it| key.is_same(it), |it| key.is(it))?;
         self.table.take(found)
     }
 
@@ -192,7 +193,8 @@ impl<K: Key, V, A: Allocator + Clone> CompactDict<K, V, A> {
         let (key, _) = self.table.pair(last)?;
         // The very entry: an `Eq` that does not know its own key must not find another.
         let key: *const K = key;
-        let (found, _) = self.table.find(self.get_at(last)?.0.hash(), |it| core::ptr::eq(it, key))?;
+        let is_last = |it: &K| core::ptr::eq(it, key);
+        let (found, _) = self.table.find(self.get_at(last)?.0.hash(), is_last, is_last)?;
         self.table.take(found)
     }
 

@@ -267,11 +267,27 @@ impl<V: Attribute, H: Handles, A: Allocator + Clone> Instance<V, H, A> {
         let version = self.class().version();
         if cache.key == version
             && let Site::Cell(kind, index) = Site::of(cache.place)
-            && let Some(cell @ Some(_)) = self.cells.get_mut(kind, index)
         {
-            return Ok(Stored::Done(cell.replace(value)));
+            return match self.replace_cell(kind, index, value) {
+                Ok(before) => Ok(Stored::Done(before)),
+                Err(value) => self.set_uncommon(cache, caches, name, value),
+            };
         }
         self.set_uncommon(cache, caches, name, value)
+    }
+
+    /// Sets a cell that has a value, or may have one; the value comes back if it may not.
+    #[inline]
+    fn replace_cell(&mut self, kind: Kind, index: usize, value: V) -> Result<Option<V>, V> {
+        let (slots, inline) = (self.cells.slots(), self.cells.is_inline());
+        let Some(cell) = self.cells.get_mut(kind, index).filter(|_| inline || index < slots) else {
+            return Err(value);
+        };
+        let before = cell.replace(value);
+        if before.is_none() && index >= slots {
+            self.cells.note((index - slots) as u8);
+        }
+        Ok(before)
     }
 
     /// What is not a cell with a value, or not known to a monomorphic cache.
@@ -285,18 +301,13 @@ impl<V: Attribute, H: Handles, A: Allocator + Clone> Instance<V, H, A> {
     ) -> Result<Stored<V>, AttributeError> {
         let version = self.class().version();
         let place = if cache.key == version { Some(cache.place) } else { caches.find(cache, version, name) };
-        if let Some(Site::Cell(kind, index)) = place.map(Site::of) {
-            let (slots, inline) = (self.cells.slots(), self.cells.is_inline());
-            if let Some(cell) = self.cells.get_mut(kind, index)
-                && (inline || index < slots)
-            {
-                let before = cell.replace(value);
-                if before.is_none() && index >= slots {
-                    self.cells.note((index - slots) as u8);
-                }
-                return Ok(Stored::Done(before));
-            }
-        }
+        let value = match place.map(Site::of) {
+            Some(Site::Cell(kind, index)) => match self.replace_cell(kind, index, value) {
+                Ok(before) => return Ok(Stored::Done(before)),
+                Err(value) => value,
+            },
+            _ => value,
+        };
         let (stored, site) = self.store(name, value);
         // Setting may take the version away, and the site is of the class as it is now.
         if let (Some(place), Some(version)) = (site.and_then(Site::bits), self.class().assign_version()) {

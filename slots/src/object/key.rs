@@ -15,6 +15,12 @@ pub trait Key: Eq {
 
     /// Whether [`hash`](Key::hash) costs no more than a load or two; the same each time.
     fn carries_hash(&self) -> bool;
+
+    /// Whether the keys are equal at a glance, as the same pointers are; `false` if that takes more.
+    #[inline]
+    fn same(&self, _: &Self) -> bool {
+        false
+    }
 }
 
 /// Something that a key is looked up by: another key, or what stands for it.
@@ -24,6 +30,12 @@ pub trait Lookup<K> {
 
     /// Whether this is the key.
     fn is(&self, key: &K) -> bool;
+
+    /// Whether this is the key at a glance; `false` if that takes more.
+    #[inline]
+    fn is_same(&self, _: &K) -> bool {
+        false
+    }
 }
 
 impl<K: Key> Lookup<K> for K {
@@ -36,6 +48,11 @@ impl<K: Key> Lookup<K> for K {
     fn is(&self, key: &K) -> bool {
         self == key
     }
+
+    #[inline]
+    fn is_same(&self, key: &K) -> bool {
+        self.same(key)
+    }
 }
 
 impl Key for Name {
@@ -47,5 +64,10 @@ impl Key for Name {
     #[inline]
     fn carries_hash(&self) -> bool {
         true
+    }
+
+    #[inline]
+    fn same(&self, other: &Name) -> bool {
+        self == other
     }
 }

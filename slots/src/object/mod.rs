@@ -1,4 +1,4 @@
-//! Objects that run: slots and key-sharing dictionaries, generic over the value.
+//! Objects that run: the layouts of CPython for runtimes in Rust, generic over the value.
 //!
 //! ```text
 //!   Shapes ---- names, and shapes as a tree of transitions       SharedKeys ---- up to 30 names of a class
@@ -8,11 +8,24 @@
 //!   Slots      [shape|present] Alice  41  3f9c...                Dict  [keys|present] Alice  41  3f9c...  -  (order)
 //!                                   ^                                                    ^
 //!   InlineCache {shape, index} -----'                            InlineCache {keys, index}
+//!
+//!   Class ----- attributes, bases in C3 order, slots, shared names, a version that changes with them
+//!      |
+//!   Instance   [class|counts] slots ...                          InlineCache {version, place} --> Caches: polymorphic
+//!              [class|counts|table] slots ... inline values ...                                   and megamorphic ones
+//!                            '--> CompactDict, in dictionary mode
 //! ```
 //!
-//! A [`Slots`] object has the attributes of its class and no others; a [`Dict`] object takes any. Both are
-//! one pointer to one allocation with an 8-byte header. Names are interned ([`Name`]); an [`InlineCache`]
-//! at each place of the program that reads or writes an attribute makes that a comparison and a load.
+//! Three levels, to be taken from the top or from the bottom:
+//!
+//! * [`Slots`] and [`Dict`]: objects without classes, one pointer to one allocation with an 8-byte header. A [`Slots`] object
+//!   has the attributes of its shape and no others; a [`Dict`] object takes any.
+//! * [`CompactDict`]: the ordered dict of CPython, for keys that carry their hash ([`Text`], [`Name`]) and others.
+//! * [`Class`] and [`Instance`]: attributes as Python finds them, with descriptors, inheritance and dictionary mode. Who owns
+//!   classes is a parameter: [`Counted`], or with the feature `cyclegc` a collector.
+//!
+//! Names are interned ([`Name`]); an [`InlineCache`] at each place of the program that reads or writes an attribute makes that
+//! a comparison and a load. A Rust struct takes part as it is: [`Slotted`].
 
 mod arena;
 mod block;
@@ -38,6 +51,7 @@ mod name;
 mod shape;
 mod shared_keys;
 mod slots;
+mod slotted;
 mod table;
 mod text;
 mod width;
@@ -49,6 +63,10 @@ pub use class_error::ClassError;
 #[cfg(feature = "cyclegc")]
 pub use collected::Collected;
 pub use compact_dict::{CompactDict, Iter};
+/// `#[derive(Slotted)]`: see [`SlottedClass`]. Options of the type: `value = TYPE`, required; of a field: `skip`,
+/// `readonly`, `name = "..."`.
+#[cfg(feature = "derive")]
+pub use cpymem_slots_derive::Slotted;
 pub use descriptor::{Attribute, Descriptor, Loaded, Stored};
 pub use dict::Dict;
 pub use error::AttributeError;
@@ -60,4 +78,5 @@ pub use name::Name;
 pub use shape::{MAX_ATTRIBUTES, Shape, ShapeError, Shapes};
 pub use shared_keys::{MAX_SHARED, SharedKeys};
 pub use slots::Slots;
+pub use slotted::{Field, Slotted, SlottedClass};
 pub use text::{Spelling, Text, TextRef};

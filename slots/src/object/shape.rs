@@ -215,6 +215,17 @@ impl Shapes {
         Ok(shape)
     }
 
+    /// As [`Shapes::class`], but a shape that no path leads to and no other class has.
+    pub(super) fn own_class(&mut self, slots: &[Name]) -> Result<Shape, ShapeError> {
+        let root = self.root;
+        self.root = Shape { id: Id::fresh(), len: 0 };
+        self.arena.add_node(Node::new(self.root, None));
+        let class = self.class(slots);
+        let own = if slots.is_empty() { Ok(self.root) } else { class };
+        self.root = root;
+        own
+    }
+
     /// The transition for a name that the shape does not have.
     fn grow(&mut self, shape: Shape, name: Name) -> Result<Shape, ShapeError> {
         if let Some(&known) = self.transitions.get(&(shape.id, name)) {

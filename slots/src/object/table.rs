@@ -23,11 +23,15 @@ const PERTURB_SHIFT: u32 = 5;
 #[repr(C)]
 struct Header {
     /// Entries that are not deleted.
-    used: usize,
+    used: u32,
     /// Entries, deleted ones included.
-    entries: usize,
+    entries: u32,
     /// New entries that fit.
-    free: usize,
+    free: u32,
+    /// 2^log2 - 1.
+    mask: u32,
+    /// Where the entries start, in bytes from here.
+    first: usize,
     log2: u8,
     /// Whether entries store hashes.
     hashed: bool,
@@ -41,13 +45,31 @@ const _: () = assert!(size_of::<Header>() == 32);
 struct Empty(Header, [u8; 1 << SMALLEST_LOG2]);
 
 static EMPTY: Empty = Empty(
-    Header { used: 0, entries: 0, free: 0, log2: SMALLEST_LOG2, hashed: false },
+    Header {
+        used: 0,
+        entries: 0,
+        free: 0,
+        mask: (1 << SMALLEST_LOG2) - 1,
+        first: size_of::<Empty>(),
+        log2: SMALLEST_LOG2,
+        hashed: false,
+    },
     [u8::MAX; 1 << SMALLEST_LOG2],
 );
 
 /// Keys that fit an index of 2^log2 places (`USABLE_FRACTION`).
 pub(super) const fn usable(log2: u8) -> usize {
     (2 << log2) / 3
+}
+
+/// Bytes of the index.
+const fn index_bytes(log2: u8) -> usize {
+    let width = match log2 {
+        ..8 => 1,
+        8..16 => 2,
+        _ => 4,
+    };
+    width << log2
 }
 
 /// Where a key was found: its place in the index, its entry.
@@ -57,16 +79,31 @@ pub(super) struct Found {
     pub(super) entry: usize,
 }
 
+/// What a glance at a table tells of a key.
+enum Glance<'t, K, V> {
+    Found(Found, &'t (K, V)),
+    Absent,
+    /// There is a key that may be equal.
+    Unsure,
+}
+
+/// The place to look at next; the recurrence comes to all (`lookdict_index`).
+#[inline(always)]
+fn next(place: usize, perturb: u64) -> (usize, u64) {
+    let perturb = perturb >> PERTURB_SHIFT;
+    (place.wrapping_mul(5).wrapping_add(perturb as usize).wrapping_add(1), perturb)
+}
+
 /// Runs `$body` with the types of index words and entries that a table has.
 macro_rules! with_types {
     ($table:expr, |$word:ident, $entry:ident| $body:expr) => {
-        match ($table.log2(), $table.is_hashed()) {
-            (..8, false) => {
+        match ($table.header().mask, $table.is_hashed()) {
+            (..0x80, false) => {
                 type $word = u8;
                 type $entry<K, V> = Bare<K, V>;
                 $body
             }
-            (..16, false) => {
+            (..0x8000, false) => {
                 type $word = u16;
                 type $entry<K, V> = Bare<K, V>;
                 $body
@@ -76,12 +113,12 @@ macro_rules! with_types {
                 type $entry<K, V> = Bare<K, V>;
                 $body
             }
-            (..8, true) => {
+            (..0x80, true) => {
                 type $word = u8;
                 type $entry<K, V> = Hashed<K, V>;
                 $body
             }
-            (..16, true) => {
+            (..0x8000, true) => {
                 type $word = u16;
                 type $entry<K, V> = Hashed<K, V>;
                 $body
@@ -107,7 +144,7 @@ macro_rules! with_types {
 ///
 /// An index of 2^log2 places needs log2 bits to name an entry. The bits of the word that are left hold as many of the
 /// highest bits of the entry's hash, so that a search passes most entries of other keys without looking at them; an
-/// index of 2^21 places has eleven. The sizes are CPython's.
+/// index of 2^21 places has eleven. The sizes are CPython's, and so is the order in which places are probed.
 ///
 /// # Invariants
 /// 1. `header` points to [`EMPTY`], which is never written, or to an allocation of `layout(log2, hashed)`, which
@@ -161,19 +198,19 @@ impl<K, V, A: Allocator> Table<K, V, A> {
 
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.header().used
+        self.header().used as usize
     }
 
     /// Entries, deleted ones included.
     #[inline]
     pub(super) fn entries(&self) -> usize {
-        self.header().entries
+        self.header().entries as usize
     }
 
     /// New keys that fit before the table must be made anew.
     #[inline]
     pub(super) fn free(&self) -> usize {
-        self.header().free
+        self.header().free as usize
     }
 
     #[inline]
@@ -197,19 +234,13 @@ impl<K, V, A: Allocator> Table<K, V, A> {
     };
 
     /// Where the entries start: behind the index.
-    #[inline]
-    fn entries_at<W: Width>(log2: u8) -> usize {
-        let index = size_of::<W>() << log2;
-        (size_of::<Header>() + index).next_multiple_of(align_of::<Hashed<K, V>>())
+    fn entries_at(log2: u8) -> usize {
+        (size_of::<Header>() + index_bytes(log2)).next_multiple_of(align_of::<Hashed<K, V>>())
     }
 
     /// `None` if the table would be larger than the address space.
     fn layout(log2: u8, hashed: bool) -> Option<Layout> {
-        let at = match log2 {
-            ..8 => Self::entries_at::<u8>(log2),
-            8..16 => Self::entries_at::<u16>(log2),
-            _ => Self::entries_at::<u32>(log2),
-        };
+        let at = Self::entries_at(log2);
         let entry = if hashed { size_of::<Hashed<K, V>>() } else { size_of::<Bare<K, V>>() };
         let size = usable(log2).checked_mul(entry)?.checked_add(at)?;
         Layout::from_size_align(size, Self::ALIGN).ok()
@@ -232,78 +263,68 @@ impl<K, V, A: Allocator> Table<K, V, A> {
         let no_room = NoRoom { log2, hashed };
         let layout = Self::layout(log2, hashed).ok_or(no_room)?;
         let header = alloc.allocate(layout).map_err(|_| no_room)?.cast::<Header>();
+        let (free, mask, first) = (usable(log2) as u32, ((1u64 << log2) - 1) as u32, Self::entries_at(log2));
         // SAFETY: the allocation begins with a header and is aligned for it.
-        unsafe { header.write(Header { used: 0, entries: 0, free: usable(log2), log2, hashed }) };
-        let width = if log2 < 8 {
-            1
-        } else if log2 < 16 {
-            2
-        } else {
-            4
-        };
+        unsafe { header.write(Header { used: 0, entries: 0, free, mask, first, log2, hashed }) };
         // SAFETY: the index follows the header.
         let index = unsafe { header.add(1) }.cast::<u8>();
         // SAFETY: it has so many bytes; a word of ones was never used (`Width::NEVER`).
-        unsafe { index.write_bytes(u8::MAX, width << log2) };
+        unsafe { index.write_bytes(u8::MAX, index_bytes(log2)) };
         Ok(Table { header, alloc, pairs: PhantomData })
     }
 
-    /// The index word at a place, which is taken modulo the size.
+    /// The place and its index word; the place is taken modulo the size.
     ///
     /// # Safety
     /// `W` is the type of this table's words.
-    #[inline]
-    unsafe fn word<W: Width>(&self, place: usize) -> NonNull<W> {
-        let place = place & ((1 << self.log2()) - 1);
-        // SAFETY: the index follows the header.
-        let first = unsafe { self.header.add(1) }.cast::<W>();
+    #[inline(always)]
+    unsafe fn word<W: Width>(&self, place: usize) -> (usize, W) {
+        let place = place & self.header().mask as usize;
         // SAFETY: the place is below the size.
-        unsafe { first.add(place) }
+        let word = unsafe { self.index::<W>().add(place) };
+        // SAFETY: invariant 2.
+        (place, unsafe { word.read() })
+    }
+
+    /// The index, which follows the header.
+    #[inline(always)]
+    fn index<W>(&self) -> NonNull<W> {
+        // SAFETY: the header is followed by the index.
+        unsafe { self.header.add(1) }.cast::<W>()
     }
 
     /// The first entry.
-    ///
-    /// # Safety
-    /// `W` and `E` are the types of this table's words and entries.
     #[inline]
-    unsafe fn first<W: Width, E>(&self) -> NonNull<E> {
-        // SAFETY: the entries start there. (`EMPTY` ends there, and has none, if they are not aligned higher than
-        // its header; else no reference is made from the address, as there are 0 entries.)
-        unsafe {
-            NonNull::new_unchecked(
-                self.header.as_ptr().wrapping_byte_add(Self::entries_at::<W>(self.log2())).cast(),
-            )
-        }
+    fn first<E>(&self) -> NonNull<E> {
+        let first = self.header.as_ptr().wrapping_byte_add(self.header().first);
+        // SAFETY: an address inside the allocation or at its end, or just behind `EMPTY`; not 0.
+        unsafe { NonNull::new_unchecked(first.cast()) }
     }
 
     /// All entries.
     ///
     /// # Safety
-    /// As [`Table::first`].
+    /// `E` is the type of this table's entries.
     #[inline]
-    unsafe fn slice<W: Width, E>(&self) -> &[E] {
+    unsafe fn slice<E>(&self) -> &[E] {
         if self.entries() == 0 {
             return &[];
         }
-        // SAFETY: the caller's promise.
-        let first = unsafe { self.first::<W, E>() };
         // SAFETY: so many are initialised: invariant 3.
-        unsafe { core::slice::from_raw_parts(first.as_ptr(), self.entries()) }
+        unsafe { core::slice::from_raw_parts(self.first().as_ptr(), self.entries()) }
     }
 
     /// All entries, to change them.
     ///
     /// # Safety
-    /// As [`Table::first`].
+    /// `E` is the type of this table's entries.
     #[inline]
-    unsafe fn slice_mut<W: Width, E>(&mut self) -> &mut [E] {
+    unsafe fn slice_mut<E>(&mut self) -> &mut [E] {
         if self.entries() == 0 {
             return &mut [];
         }
-        // SAFETY: the caller's promise.
-        let first = unsafe { self.first::<W, E>() };
         // SAFETY: so many are initialised (invariant 3), and ours to change.
-        unsafe { core::slice::from_raw_parts_mut(first.as_ptr(), self.entries()) }
+        unsafe { core::slice::from_raw_parts_mut(self.first().as_ptr(), self.entries()) }
     }
 }
 
@@ -320,45 +341,103 @@ pub(super) enum EntriesMut<'t, K, V> {
 }
 
 impl<K: Key, V, A: Allocator> Table<K, V, A> {
-    /// Where the key with this hash that `is_it` stands, with its value (`unicodekeys_lookup_unicode`).
+    /// Where the key with this hash that `is_it` stands, with its value (`unicodekeys_lookup_unicode`). `is_same` may
+    /// know it at a glance.
     #[inline]
-    pub(super) fn find(&self, hash: u64, is_it: impl Fn(&K) -> bool) -> Option<(Found, &(K, V))> {
+    pub(super) fn find(
+        &self,
+        hash: u64,
+        is_same: impl Fn(&K) -> bool,
+        is_it: impl Fn(&K) -> bool,
+    ) -> Option<(Found, &(K, V))> {
+        if !self.is_hashed() {
+            // SAFETY: the macro matches the type of words; entries store no hashes.
+            match with_types!(self, |W, _E| unsafe { self.glance::<W>(hash, is_same) }) {
+                Glance::Found(found, pair) => return Some((found, pair)),
+                Glance::Absent => return None,
+                Glance::Unsure => {}
+            }
+        }
+        self.search(hash, is_it)
+    }
+
+    /// Looks for the very key. No other code is called on the way: nothing needs to be kept from it.
+    ///
+    /// # Safety
+    /// `W` is the type of this table's words, and entries store no hashes.
+    #[inline(always)]
+    unsafe fn glance<W: Width>(&self, hash: u64, is_same: impl Fn(&K) -> bool) -> Glance<'_, K, V> {
+        let tag = W::tag(hash, self.header().mask);
+        let (mut place, mut perturb) = (hash as usize, hash);
+        loop {
+            // SAFETY: the caller's promise.
+            let (at, word) = unsafe { self.word::<W>(place) };
+            // SAFETY: the caller's promise.
+            if let Some(candidate) = unsafe { self.entry::<Bare<K, V>>(word.untagged(tag)) } {
+                return match candidate.pair() {
+                    Some(pair) if is_same(&pair.0) => {
+                        Glance::Found(Found { place: at, entry: word.untagged(tag) }, pair)
+                    }
+                    _ => Glance::Unsure,
+                };
+            }
+            if word == W::NEVER {
+                return Glance::Absent;
+            }
+            (place, perturb) = next(place, perturb);
+        }
+    }
+
+    /// Looks for an equal key.
+    #[inline(never)]
+    fn search(&self, hash: u64, is_it: impl Fn(&K) -> bool) -> Option<(Found, &(K, V))> {
         // SAFETY: the macro matches the types to the table.
-        with_types!(self, |W, E| unsafe { self.find_in::<W, E<K, V>>(hash, is_it) })
+        with_types!(self, |W, E| unsafe { self.search_in::<W, E<K, V>>(hash, is_it) })
     }
 
     /// # Safety
     /// `W` and `E` are the types of this table's words and entries.
     #[inline]
-    unsafe fn find_in<'t, W: Width, E: Entry<K, V> + 't>(
+    unsafe fn search_in<'t, W: Width, E: Entry<K, V> + 't>(
         &'t self,
         hash: u64,
         is_it: impl Fn(&K) -> bool,
     ) -> Option<(Found, &'t (K, V))> {
-        // SAFETY: the caller's promise.
-        let entries: &'t [E] = unsafe { self.slice::<W, E>() };
-        let tag = W::tag(hash, self.log2());
+        let tag = W::tag(hash, self.header().mask);
         let (mut place, mut perturb) = (hash as usize, hash);
         loop {
             // SAFETY: the caller's promise.
-            let word = unsafe { self.word::<W>(place) };
-            // SAFETY: invariant 2.
-            let word = unsafe { word.read() };
+            let (at, word) = unsafe { self.word::<W>(place) };
             // Of another tag, this is no position; nor are the words that name no entry.
             let entry = word.untagged(tag);
-            if let Some(candidate) = entries.get(entry)
+            // SAFETY: the caller's promise.
+            if let Some(candidate) = unsafe { self.entry::<E>(entry) }
                 && candidate.may_have(hash)
                 && let Some(pair) = candidate.pair()
                 && is_it(&pair.0)
             {
-                return Some((Found { place, entry }, pair));
+                return Some((Found { place: at, entry }, pair));
             }
             if word == W::NEVER {
                 return None;
             }
-            perturb >>= PERTURB_SHIFT;
-            place = place.wrapping_mul(5).wrapping_add(perturb as usize).wrapping_add(1);
+            (place, perturb) = next(place, perturb);
         }
+    }
+
+    /// An entry, if it was made.
+    ///
+    /// # Safety
+    /// `E` is the type of this table's entries.
+    #[inline(always)]
+    unsafe fn entry<'t, E: 't>(&'t self, entry: usize) -> Option<&'t E> {
+        if entry >= self.entries() {
+            return None;
+        }
+        // SAFETY: so many entries follow the first.
+        let entry = unsafe { self.first::<E>().add(entry) };
+        // SAFETY: it is initialised (invariant 3), and of this type: the caller's promise.
+        Some(unsafe { entry.as_ref() })
     }
 
     /// The pair of an entry; `None` if it was deleted or never made.
@@ -383,22 +462,22 @@ impl<K: Key, V, A: Allocator> Table<K, V, A> {
     #[inline]
     pub(super) fn all(&self) -> Entries<'_, K, V> {
         if self.is_hashed() {
-            // SAFETY: the macro matches the words; the entries store hashes.
-            return Entries::Hashed(with_types!(self, |W, _E| unsafe { self.slice::<W, _>() }));
+            // SAFETY: the entries store hashes.
+            return Entries::Hashed(unsafe { self.slice() });
         }
-        // SAFETY: the macro matches the words; the entries store no hashes.
-        Entries::Bare(with_types!(self, |W, _E| unsafe { self.slice::<W, _>() }))
+        // SAFETY: the entries store no hashes.
+        Entries::Bare(unsafe { self.slice() })
     }
 
     /// All entries, to change them.
     #[inline]
     pub(super) fn all_mut(&mut self) -> EntriesMut<'_, K, V> {
         if self.is_hashed() {
-            // SAFETY: the macro matches the words; the entries store hashes.
-            return EntriesMut::Hashed(with_types!(self, |W, _E| unsafe { self.slice_mut::<W, _>() }));
+            // SAFETY: the entries store hashes.
+            return EntriesMut::Hashed(unsafe { self.slice_mut() });
         }
-        // SAFETY: the macro matches the words; the entries store no hashes.
-        EntriesMut::Bare(with_types!(self, |W, _E| unsafe { self.slice_mut::<W, _>() }))
+        // SAFETY: the entries store no hashes.
+        EntriesMut::Bare(unsafe { self.slice_mut() })
     }
 
     /// Adds an entry for a key that is not there.
@@ -422,10 +501,8 @@ impl<K: Key, V, A: Allocator> Table<K, V, A> {
         let at = self.entries();
         // SAFETY: the caller's promise.
         unsafe { self.note::<W>(hash, at) };
-        // SAFETY: the caller's promise.
-        let first = unsafe { self.first::<W, E>() };
         // SAFETY: `entries + free` are no more than `usable`.
-        let entry = unsafe { first.add(at) };
+        let entry = unsafe { self.first::<E>().add(at) };
         // SAFETY: the entry is inside the allocation and not initialised yet.
         unsafe { entry.write(E::new(hash, key, value)) };
         // SAFETY: there is room, so there is an allocation.
@@ -441,19 +518,19 @@ impl<K: Key, V, A: Allocator> Table<K, V, A> {
     /// `W` is the type of this table's words, it is not `EMPTY`, and `entry` is below `usable(log2)`.
     #[inline]
     unsafe fn note<W: Width>(&mut self, hash: u64, entry: usize) {
-        let tag = W::tag(hash, self.log2());
+        let tag = W::tag(hash, self.header().mask);
         let (mut place, mut perturb) = (hash as usize, hash);
         loop {
             // SAFETY: the caller's promise.
-            let word = unsafe { self.word::<W>(place) };
-            // SAFETY: invariant 2.
-            if unsafe { word.read() } == W::NEVER {
+            let (at, word) = unsafe { self.word::<W>(place) };
+            if word == W::NEVER {
+                // SAFETY: the place is below the size.
+                let word = unsafe { self.index::<W>().add(at) };
                 // SAFETY: a place of the index, which is ours to change.
                 unsafe { word.write(W::of(entry, tag)) };
                 return;
             }
-            perturb >>= PERTURB_SHIFT;
-            place = place.wrapping_mul(5).wrapping_add(perturb as usize).wrapping_add(1);
+            (place, perturb) = next(place, perturb);
         }
     }
 
@@ -464,8 +541,8 @@ impl<K: Key, V, A: Allocator> Table<K, V, A> {
             EntriesMut::Hashed(entries) => entries.get_mut(found.entry)?.pair_mut().take()?,
         };
         with_types!(self, |W, _E| {
-            // SAFETY: the macro matches the types.
-            let word = unsafe { self.word::<W>(found.place) };
+            // SAFETY: a place that was found is below the size.
+            let word = unsafe { self.index::<W>().add(found.place) };
             // SAFETY: a place of the index of a table that has an entry, and so an allocation.
             unsafe { word.write(W::DELETED) };
         });
@@ -494,7 +571,7 @@ impl<K: Key, V, A: Allocator> Table<K, V, A> {
         assert!(self.len() <= new.free(), "a table too small for its entries");
         // First the index, while the entries lie where they were: hashes are asked of keys.
         // SAFETY: the macro matches the types.
-        with_types!(self, |W, E| unsafe { self.index_into::<W, E<K, V>>(&mut new) });
+        with_types!(self, |_W, E| unsafe { self.index_into::<E<K, V>>(&mut new) });
         // Now no other code runs until all have moved.
         if self.is_hashed() == hashed {
             if hashed {
@@ -512,10 +589,10 @@ impl<K: Key, V, A: Allocator> Table<K, V, A> {
     /// Fills the index of `new` for the entries that are left.
     ///
     /// # Safety
-    /// `W` and `E` are the types of this table's words and entries; `new` has an allocation and room.
-    unsafe fn index_into<W: Width, E: Entry<K, V>>(&self, new: &mut Self) {
+    /// `E` is the type of this table's entries; `new` has an allocation and room.
+    unsafe fn index_into<E: Entry<K, V>>(&self, new: &mut Self) {
         // SAFETY: the caller's promise.
-        let entries = unsafe { self.slice::<W, E>() };
+        let entries = unsafe { self.slice::<E>() };
         let hashes = entries.iter().filter_map(|entry| Some(entry.hash_of(&entry.pair().as_ref()?.0)));
         with_types!(new, |N, _E| {
             for (at, hash) in hashes.enumerate() {
@@ -529,10 +606,8 @@ impl<K: Key, V, A: Allocator> Table<K, V, A> {
     fn move_to<E: Entry<K, V>>(&mut self, new: &mut Self) {
         let (used, entries) = (self.len(), self.entries());
         if used > 0 {
-            // SAFETY: the macro matches the words; the caller chose the entries by `hashed`.
-            let from: NonNull<E> = with_types!(self, |W, _E| unsafe { self.first::<W, E>() });
-            // SAFETY: as for `from`.
-            let to: NonNull<E> = with_types!(new, |W, _E| unsafe { new.first::<W, E>() });
+            // The caller chose the type by `hashed`.
+            let (from, to): (NonNull<E>, NonNull<E>) = (self.first(), new.first());
             if used == entries {
                 // SAFETY: so many entries are initialised here, and fit there.
                 unsafe { to.copy_from_nonoverlapping(from, used) };
@@ -565,8 +640,7 @@ impl<K: Key, V, A: Allocator> Table<K, V, A> {
             hashes.extend(entries.iter().filter_map(|entry| Some(entry.pair().as_ref()?.0.hash())));
         }
         let mut at = 0;
-        // SAFETY: the macro matches the words; `new` stores hashes.
-        let to: NonNull<Hashed<K, V>> = with_types!(new, |W, _E| unsafe { new.first::<W, _>() });
+        let to: NonNull<Hashed<K, V>> = new.first();
         if let EntriesMut::Bare(entries) = self.all_mut() {
             for (entry, hash) in entries.iter_mut().filter(|entry| entry.pair().is_some()).zip(hashes) {
                 if let Some((key, value)) = entry.pair_mut().take() {
@@ -591,8 +665,8 @@ impl<K: Key, V, A: Allocator> Table<K, V, A> {
         }
         // SAFETY: `renew` has just allocated it.
         let header = unsafe { new.header_mut() };
-        (header.used, header.entries) = (used, used);
-        header.free -= used;
+        (header.used, header.entries) = (used as u32, used as u32);
+        header.free -= used as u32;
     }
 }
 
@@ -625,9 +699,9 @@ impl<K, V, A: Allocator> Drop for Table<K, V, A> {
             return;
         }
         let table = &mut *memory.0;
-        with_types!(table, |W, E| {
+        with_types!(table, |_W, E| {
             // SAFETY: the macro matches the types.
-            let entries: *mut [E<K, V>] = unsafe { table.slice_mut::<W, E<K, V>>() };
+            let entries: *mut [E<K, V>] = unsafe { table.slice_mut::<E<K, V>>() };
             // SAFETY: the entries are initialised and not used again. What one of them leaves undone by a panic,
             // the drop of the slice goes on with.
             unsafe { core::ptr::drop_in_place(entries) };

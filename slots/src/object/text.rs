@@ -212,6 +212,11 @@ impl Key for TextRef<'_> {
     fn carries_hash(&self) -> bool {
         true
     }
+
+    #[inline]
+    fn same(&self, other: &Self) -> bool {
+        self.head == other.head
+    }
 }
 
 impl fmt::Debug for TextRef<'_> {
@@ -271,6 +276,11 @@ impl<A: Allocator> Key for Text<A> {
     #[inline]
     fn carries_hash(&self) -> bool {
         true
+    }
+
+    #[inline]
+    fn same(&self, other: &Self) -> bool {
+        self.head == other.head
     }
 }
 

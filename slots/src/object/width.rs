@@ -14,8 +14,8 @@ pub(super) trait Width: Copy + Eq {
     /// The entry was deleted (`DKIX_DUMMY`).
     const DELETED: Self;
 
-    /// The highest bits of a hash, where a word has them.
-    fn tag(hash: u64, log2: u8) -> Self;
+    /// The highest bits of a hash, where a word has them; `mask` is 2^log2 - 1.
+    fn tag(hash: u64, mask: u32) -> Self;
 
     /// The word of an entry.
     fn of(entry: usize, tag: Self) -> Self;
@@ -30,17 +30,17 @@ macro_rules! widths {
             const NEVER: $word = <$word>::MAX;
             const DELETED: $word = <$word>::MAX - 1;
 
-            #[inline]
-            fn tag(hash: u64, log2: u8) -> $word {
-                (hash >> (u64::BITS - <$word>::BITS)) as $word & (<$word>::MAX << log2)
+            #[inline(always)]
+            fn tag(hash: u64, mask: u32) -> $word {
+                (hash >> (u64::BITS - <$word>::BITS)) as $word & !(mask as $word)
             }
 
-            #[inline]
+            #[inline(always)]
             fn of(entry: usize, tag: $word) -> $word {
                 entry as $word | tag
             }
 
-            #[inline]
+            #[inline(always)]
             fn untagged(self, tag: $word) -> usize {
                 (self ^ tag) as usize
             }
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn words_tell_their_entries_and_no_others() {
         for log2 in 3..8 {
-            for tag in (0..=u8::MAX).map(|hash| u8::tag(u64::from(hash) << 56 | 0xff, log2)) {
+            for tag in (0..=u8::MAX).map(|hash| u8::tag(u64::from(hash) << 56 | 0xff, (1 << log2) - 1)) {
                 for entry in 0..usable(log2) {
                     let word = u8::of(entry, tag);
                     assert!(word != u8::NEVER && word != u8::DELETED);
@@ -68,6 +68,6 @@ mod tests {
                 assert!(u8::NEVER.untagged(tag) >= usable(log2) && u8::DELETED.untagged(tag) >= usable(log2));
             }
         }
-        assert_eq!(u32::tag(0xfedc_ba98_7654_3210, 21), 0xfedc_ba98 & !0x1f_ffff);
+        assert_eq!(u32::tag(0xfedc_ba98_7654_3210, 0x1f_ffff), 0xfedc_ba98 & !0x1f_ffff);
     }
 }
