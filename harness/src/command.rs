@@ -13,6 +13,8 @@ use crate::args::{Allocator, Args, Bench, Command, Options};
 use crate::classes::{self, Wish};
 use crate::dumper::{self, DumperRecord};
 use crate::error::InputError;
+use crate::explain;
+use crate::explain::decision::{self, DecisionError};
 use crate::input::Input;
 use crate::progress::Progress;
 use crate::rebuild;
@@ -48,6 +50,9 @@ pub fn run(args: Args) -> ExitCode {
         Err(Failure::Input(error)) => (error.to_string(), BROKEN),
         Err(Failure::Plan(what)) => (format!("cpymem: {what}"), USAGE),
         Err(Failure::Python(error)) => (format!("cpymem: {error}"), USAGE),
+        Err(Failure::Decision(error)) => {
+            (format!("cpymem: {error}"), if error.is_usage() { USAGE } else { BROKEN })
+        }
         Err(Failure::Workload(name)) => {
             (format!("cpymem: there is no workload '{name}'; cpymem bench --list names them"), USAGE)
         }
@@ -62,6 +67,7 @@ enum Failure {
     Python(TargetError),
     Workload(String),
     Plan(String),
+    Decision(DecisionError),
 }
 
 impl From<allocators::Failure> for Failure {
@@ -91,6 +97,17 @@ fn execute(args: &Args, progress: &Progress) -> Result<Outcome, Failure> {
         Some(Command::Heap { file }) => {
             let input = Input::from_arg(file, options.max_memory)?;
             let record = rebuild::heap(&input, progress)?;
+            Ok(outcome(&record, &record.checks, options))
+        }
+        Some(Command::Explain { files, cost, decision, force }) => {
+            let inputs: Vec<Input> = files
+                .iter()
+                .map(|file| Input::from_arg(file, options.max_memory))
+                .collect::<Result<_, _>>()?;
+            let record = explain::explain(&inputs, *cost, progress)?;
+            if let Some(folder) = decision {
+                decision::write(&record, folder, *force).map_err(Failure::Decision)?;
+            }
             Ok(outcome(&record, &record.checks, options))
         }
         Some(Command::Dump { helper: _ }) => Ok(Outcome { text: dump(options), holds: true }),

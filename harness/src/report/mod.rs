@@ -2,6 +2,7 @@
 
 mod allocators;
 mod classes;
+mod explain;
 mod heap;
 mod life_cycle;
 mod profiles;
@@ -14,6 +15,7 @@ use std::fmt::Write;
 use crate::record::{Check, HeapRecord, MainRecord, ProfilesRecord, ReplayRecord};
 
 use crate::record_classes::ClassesRecord;
+use crate::record_explain::ExplainRecord;
 
 pub use style::Style;
 
@@ -44,6 +46,12 @@ impl Report for ProfilesRecord {
 impl Report for ClassesRecord {
     fn report(&self, style: &Style) -> String {
         classes::report(self, style)
+    }
+}
+
+impl Report for ExplainRecord {
+    fn report(&self, style: &Style) -> String {
+        explain::report(self, style)
     }
 }
 

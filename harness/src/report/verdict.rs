@@ -2,18 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::record::{Layer, ReplayRecord, Verdict};
+use crate::record::{ReplayRecord, Verdict};
 use crate::report::Style;
 use crate::units;
-
-fn name(layer: Layer) -> &'static str {
-    match layer {
-        Layer::Lifetime => "lifetime",
-        Layer::Collector => "collector",
-        Layer::Allocator => "allocator",
-        Layer::Elsewhere => "elsewhere",
-    }
-}
+use crate::verdict::candidate::name;
 
 /// State, trigger, consequence, next step.
 pub(super) fn report(verdict: &Verdict, style: &Style) -> String {
@@ -42,13 +34,13 @@ pub(super) fn summary(replays: &[ReplayRecord], style: &Style) -> String {
 }
 
 /// Columns of a line of prose.
-const WIDTH: usize = 100;
+const WIDTH: usize = 80;
 
-/// Writes `text` in lines of bounded width, indented under its title.
-fn wrap(out: &mut String, title: &str, text: &str) {
+/// Writes `text` in lines of bounded width, indented under its title, and without what a terminal would obey.
+pub(super) fn wrap(out: &mut String, title: &str, text: &str) {
     let mut line = format!("    {title:<11}");
     let indent = line.len();
-    for word in text.split_whitespace() {
+    for word in units::printable(text).split_whitespace() {
         if line.chars().count() + 1 + word.chars().count() > WIDTH && line.trim_end().len() > indent {
             out.push_str(line.trim_end());
             out.push('\n');
