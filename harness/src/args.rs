@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use crate::record_explain::Cost;
+
 /// Tells what holds a Python process's memory, and which remedy will help.
 ///
 /// Without a command it runs the main job: every workload on the recordings that the program carries, then the
@@ -72,6 +74,23 @@ pub enum Command {
         /// Versions such as 3.12, 3.13t or 3.11-i386; all of 64 bits if there is none.
         #[arg(long, value_name = "V,...", value_delimiter = ',')]
         python: Vec<String>,
+    },
+    /// Tell what holds a process's memory and what to do, from heap dumps.
+    ///
+    /// Several dumps of one process, in the order they were made, show what grows.
+    Explain {
+        /// The dumps (PYHEAP 1 or 2), plain or gzip; - is standard input.
+        #[arg(required = true)]
+        files: Vec<OsString>,
+        /// The failure that hurts most: remedies that do not risk it come first.
+        #[arg(long, value_enum)]
+        cost: Option<Cost>,
+        /// Write the decision into a folder: finding.md, a program that shows the finding, a template of the change.
+        #[arg(long, value_name = "DIR")]
+        decision: Option<PathBuf>,
+        /// Replace files of an earlier decision.
+        #[arg(long, requires = "decision")]
+        force: bool,
     },
     /// Print the program that makes heap dumps: one Python file, standard library only.
     Dump {

@@ -12,6 +12,8 @@ use crate::args::{Args, Command, Options};
 use crate::classes::{self, Wish};
 use crate::dumper::{self, DumperRecord};
 use crate::error::InputError;
+use crate::explain;
+use crate::explain::decision::{self, DecisionError};
 use crate::input::Input;
 use crate::progress::Progress;
 use crate::rebuild;
@@ -46,6 +48,9 @@ pub fn run(args: Args) -> ExitCode {
         Err(Failure::Input(error)) => (error.to_string(), BROKEN),
         Err(Failure::Plan(what)) => (format!("cpymem: {what}"), USAGE),
         Err(Failure::Python(error)) => (format!("cpymem: {error}"), USAGE),
+        Err(Failure::Decision(error)) => {
+            (format!("cpymem: {error}"), if error.is_usage() { USAGE } else { BROKEN })
+        }
         Err(Failure::Workload(name)) => {
             (format!("cpymem: there is no workload '{name}'; cpymem bench --list names them"), USAGE)
         }
@@ -63,6 +68,7 @@ enum Failure {
     Plan(String),
     /// A file could not be written.
     Output(String),
+    Decision(DecisionError),
 }
 
 impl From<InputError> for Failure {
@@ -83,6 +89,17 @@ fn execute(args: &Args, progress: &Progress) -> Result<Outcome, Failure> {
         Some(Command::Heap { file }) => {
             let input = Input::from_arg(file, options.max_memory)?;
             let record = rebuild::heap(&input, progress)?;
+            Ok(outcome(&record, &record.checks, options))
+        }
+        Some(Command::Explain { files, cost, decision, force }) => {
+            let inputs: Vec<Input> = files
+                .iter()
+                .map(|file| Input::from_arg(file, options.max_memory))
+                .collect::<Result<_, _>>()?;
+            let record = explain::explain(&inputs, *cost, progress)?;
+            if let Some(folder) = decision {
+                decision::write(&record, folder, *force).map_err(Failure::Decision)?;
+            }
             Ok(outcome(&record, &record.checks, options))
         }
         Some(Command::Dump { helper: _ }) => Ok(Outcome { text: dump(options), holds: true }),

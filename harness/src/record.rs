@@ -243,6 +243,10 @@ pub enum Layer {
     Collector,
     /// Free memory that the allocator does not give back.
     Allocator,
+    /// What instances cost beside their values.
+    Class,
+    /// What is imported: code, and the libraries behind it.
+    Packaging,
     /// None of them: memory management is not the bottleneck.
     Elsewhere,
 }
@@ -260,8 +264,10 @@ pub struct Verdict {
     pub consequence: String,
     /// The smallest next step.
     pub step: Step,
-    /// 0 to 1: how far the first layer is ahead of the second.
+    /// 0 to 1: how far the first layer is ahead of the second, less for what the input does not tell.
     pub confidence: f64,
+    /// Why it is that much.
+    pub confidence_reason: String,
     /// Every number of the sentences, by name.
     pub facts: Vec<Fact>,
 }

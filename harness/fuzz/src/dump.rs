@@ -1,9 +1,13 @@
-//! Any bytes given as a heap dump: the reader says what is wrong with them, in one line, or reads them.
+//! Any bytes given as a heap dump: the reader says what is wrong with them, in one line, or reads them; and what it
+//! reads can be explained.
 
 #![no_main]
 
+use cpymem_harness::explain::{decision, explain};
 use cpymem_harness::heap::{Dump, Labels};
 use cpymem_harness::input::Input;
+use cpymem_harness::progress::Progress;
+use cpymem_harness::report::{Report, Style};
 use libfuzzer_sys::fuzz_target;
 
 /// Memory that an input may cost.
@@ -14,10 +18,36 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     match Dump::read(&input, Labels::Keep) {
-        Ok(dump) => everything(&dump),
+        Ok(dump) => {
+            everything(&dump);
+            explained(input);
+        }
         Err(error) => assert_eq!(error.to_string().lines().count(), 1, "{error}"),
     }
 });
+
+/// An empty dump, to compare with.
+const EMPTY: &[u8] = b"{\"form\": \"PYHEAP 2\"}\n{\"end\": {\"objects\": 0, \"edges\": 0}}\n";
+
+/// Explains a dump by itself and after an empty one: the terms sum, and nothing of the dump gets out as it is.
+fn explained(input: Input) {
+    let Ok(empty) = Input::from_bytes("empty", EMPTY, None) else { return };
+    let inputs = [empty, input];
+    for inputs in [&inputs[1..], &inputs] {
+        match explain(inputs, None, &Progress::silent()) {
+            Ok(record) => {
+                assert!(record.checks.iter().all(|check| check.holds), "{:?}", record.checks);
+                assert!((0.0..=1.0).contains(&record.verdict.confidence));
+                let text = record.report(&Style::GRAPHIC);
+                assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
+                for (name, text) in decision::files(&record) {
+                    assert!(text.ends_with('\n') && !name.is_empty());
+                }
+            }
+            Err(error) => assert_eq!(error.to_string().lines().count(), 1, "{error}"),
+        }
+    }
+}
 
 /// Asks for everything that a dump can tell.
 fn everything(dump: &Dump) {

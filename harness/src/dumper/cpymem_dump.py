@@ -35,21 +35,23 @@ FORM: a header; then one array or object a line:
 import gc
 import json
 import os
-import platform
 import signal
 import sys
-import tempfile
 import time
 import types
 import warnings
 import zlib
-from hashlib import blake2b
 from json.encoder import encode_basestring_ascii as quoted
+
+try:
+    from _blake2 import blake2b                                             # hashlib would load OpenSSL: 3 MiB
+except ImportError:
+    from hashlib import blake2b
 
 # Everything is loaded and looked up here, while this file is imported: what is made during a dump would be in the dump.
 _HEADER = {
-    "form": "PYHEAP 2", "python": platform.python_version(), "implementation": platform.python_implementation(),
-    "machine": platform.machine(), "free_threaded": "free-threading" in sys.version, "dumper": "cpymem 1",
+    "form": "PYHEAP 2", "python": sys.version.split()[0], "implementation": {"cpython": "CPython"}.get(sys.implementation.name, sys.implementation.name),
+    "machine": os.uname().machine if hasattr(os, "uname") else "", "free_threaded": "free-threading" in sys.version, "dumper": "cpymem 1",
     "inline_values": "outside size" if sys.version_info >= (3, 11) else "none",
 }
 _ASK = type.__dict__
@@ -225,7 +227,8 @@ def _process(pid):
         except OSError:
             pass
     try:
-        saved, text = os.dup(2), os.memfd_create("mallocstats")
+        text = os.memfd_create("mallocstats")
+        saved = os.dup(2)
         try:
             os.dup2(text, 2)
             sys._debugmallocstats()
@@ -291,9 +294,14 @@ def _plain_size(o, flags):
     return size + (16 if _PREHEADER and flags & (_MANAGED | 1 << 3) else 0)
 
 
+def _path(module, name):
+    """two names as one; only real strings, because formatting another object would call it"""
+    name = name if type(name) is str else "?"
+    return module + "." + name if type(module) is str else name
+
+
 def _type_name(kind):
-    module, name = _module(kind), _qualname(kind)
-    return "%s.%s" % (module, name) if type(module) is str else name
+    return _path(_module(kind), _qualname(kind))
 
 
 def _describe(number, kind):
@@ -317,8 +325,7 @@ def _label(o, flags):
     if flags & 16:
         name = _module_dict(o).get("__name__")                              # not o.__name__: a lazy module would load itself
         return name if type(name) is str else None
-    name = "%s.%s" % (o.__module__, o.__qualname__)
-    return name
+    return _path(o.__module__, o.__qualname__)
 
 
 def dump(path, hashes=False, verify=False, sample=6, note="", addresses=True, _found=None, _pid="self"):
@@ -516,7 +523,7 @@ def dump_forked(path, wait=False, **options):
 
 def install(signum=None, folder=None, **options):
     """Dumps by signal, SIGUSR2 unless another is named; gives the handler that was there before. Call it in the main thread."""
-    folder = tempfile.gettempdir() if folder is None else folder
+    folder = os.environ.get("TMPDIR", "/tmp") if folder is None else folder
 
     def on_signal(_signum, _frame):
         global _written

@@ -119,6 +119,18 @@ pub struct Process {
     /// What `sys._debugmallocstats()` printed.
     #[serde(default)]
     pub mallocstats: Option<String>,
+    /// What the C library's malloc says, if the dumper asked.
+    #[serde(default)]
+    pub malloc: Option<Malloc>,
+}
+
+/// The C library's malloc: `mallinfo2()`, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Malloc {
+    /// What it holds from the system.
+    pub held: u64,
+    /// What is in use of that.
+    pub used: u64,
 }
 
 /// A mapping of the dumped process: start, end, resident KiB, anonymous KiB, file name.

@@ -41,7 +41,7 @@ pub use dominators::Dominators;
 pub use dump::Dump;
 pub use garbage::{Garbage, Wrong};
 pub use graph::Graph;
-pub use header::{End, GcStats, Header, Mapping, Process, Type};
+pub use header::{End, GcStats, Header, Malloc, Mapping, Process, Type};
 pub use names::{Attributes, Names, Symbol, Symbols};
 pub use objects::{Flags, Objects};
 pub use owners::{Owners, Path};

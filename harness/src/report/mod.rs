@@ -3,6 +3,7 @@
 mod against;
 mod allocators;
 mod classes;
+mod explain;
 mod heap;
 pub mod html;
 mod life_cycle;
@@ -18,6 +19,7 @@ use std::fmt::Write;
 use crate::record::{Check, HeapRecord, MainRecord, ProfilesRecord, ReplayRecord};
 
 use crate::record_classes::ClassesRecord;
+use crate::record_explain::ExplainRecord;
 
 pub use style::{Style, hanging};
 
@@ -48,6 +50,12 @@ impl Report for ProfilesRecord {
 impl Report for ClassesRecord {
     fn report(&self, style: &Style) -> String {
         classes::report(self, style)
+    }
+}
+
+impl Report for ExplainRecord {
+    fn report(&self, style: &Style) -> String {
+        explain::report(self, style)
     }
 }
 

@@ -81,7 +81,7 @@ impl Style {
 }
 
 /// Columns of a line of prose.
-const WIDTH: usize = 100;
+const WIDTH: usize = 80;
 
 /// Prose in lines of bounded width behind a title; the lines after the first begin where the prose does.
 pub fn hanging(title: &str, prose: &str) -> String {

@@ -2,18 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::record::{Layer, ReplayRecord, Verdict};
+use crate::record::{ReplayRecord, Verdict};
 use crate::report::{Style, style};
 use crate::units;
-
-fn name(layer: Layer) -> &'static str {
-    match layer {
-        Layer::Lifetime => "lifetime",
-        Layer::Collector => "collector",
-        Layer::Allocator => "allocator",
-        Layer::Elsewhere => "elsewhere",
-    }
-}
+use crate::verdict::candidate::name;
 
 /// State, trigger, consequence, next step.
 pub(super) fn report(verdict: &Verdict, style: &Style) -> String {
@@ -39,4 +31,9 @@ pub(super) fn summary(replays: &[ReplayRecord], style: &Style) -> String {
     });
     out.push_str(&style.table(&["recording", "program ", "layer ", "the step brings"], rows.collect()));
     out
+}
+
+/// Writes `text` under its title, in lines of bounded width and without what a terminal would obey.
+pub(super) fn wrap(out: &mut String, title: &str, text: &str) {
+    out.push_str(&style::hanging(&format!("    {title:<11} "), &units::printable(text)));
 }

@@ -171,6 +171,16 @@ def untouchable():
     class Odd:
         __slots__ = iter(["late"])
 
+    class Name(str):
+        def __str__(self):
+            raise AssertionError("asked for its text")
+
+    def odd_function():
+        pass
+
+    odd_function.__module__ = Touchy()
+    Odd.__qualname__ = odd_function.__qualname__ = Name("Odd")
+    KEPT.append(odd_function)
     odd_module = types.ModuleType("odd")
     del odd_module.__dict__["__name__"]
     odd_module.__getattr__ = lambda name: 1 / 0

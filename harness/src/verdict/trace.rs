@@ -13,11 +13,10 @@
 //! for the collector is low because programs that are not built of cycles show 0.02 to 4.1 % (recordings of
 //! flask, django, sqlalchemy, mypy, black and others under CPython 3.12).
 
+use super::candidate::{ALARMING_SHARE, Candidate, Facts, candidate, choose};
 use crate::record::{CollectionsRecord, DeathsRecord, Fact, Layer, PhaseRecord, Step, Unit, Verdict};
 use crate::units;
 
-/// Bytes held for nothing, or growth that stays, from this share on.
-const ALARMING_SHARE: f64 = 0.30;
 /// Deaths that wait for the collector, from this share on.
 const ALARMING_DEATHS: f64 = 0.05;
 /// Marks of one label that it takes to speak of growth.
@@ -40,75 +39,7 @@ pub struct Evidence<'a> {
 pub fn verdict(evidence: &Evidence<'_>) -> Verdict {
     let candidates =
         [idle_memory(evidence), steady_growth(evidence), waiting_garbage(evidence)].map(Option::into_iter);
-    let mut candidates: Vec<Candidate> = candidates.into_iter().flatten().collect();
-    candidates.sort_by(|a, b| b.score().total_cmp(&a.score()));
-    let facts = candidates.iter().flat_map(|candidate| candidate.facts.0.clone()).collect();
-    let score = |rank: usize| candidates.get(rank).map_or(0.0, Candidate::score);
-    let (first, second) = (score(0), score(1));
-    match candidates.into_iter().next().filter(|_| first >= 1.0) {
-        Some(candidate) => {
-            Verdict { confidence: certainty(1.0 - second / first), facts, ..candidate.verdict }
-        }
-        None => elsewhere(certainty(1.0 - first), facts, evidence),
-    }
-}
-
-/// A confidence is never 0 and never 1, and two decimals are more than it deserves.
-fn certainty(lead: f64) -> f64 {
-    (lead.clamp(0.05, 0.95) * 100.0).round() / 100.0
-}
-
-/// A layer with its share.
-struct Candidate {
-    share: f64,
-    alarm: f64,
-    facts: Facts,
-    verdict: Verdict,
-}
-
-impl Candidate {
-    /// 1 where the share begins to be alarming.
-    fn score(&self) -> f64 {
-        self.share / self.alarm
-    }
-}
-
-/// Numbers by name; each is printed exactly as [`units::fact`] shows it.
-#[derive(Default)]
-struct Facts(Vec<Fact>);
-
-impl Facts {
-    fn add(&mut self, name: &'static str, value: f64, unit: Unit) -> String {
-        let fact = Fact { name, value: Some(value), unit };
-        let shown = units::fact(&fact);
-        self.0.push(fact);
-        shown
-    }
-
-    fn bytes(&mut self, name: &'static str, value: u64) -> String {
-        self.add(name, value as f64, Unit::Bytes)
-    }
-
-    fn count(&mut self, name: &'static str, value: u64) -> String {
-        self.add(name, value as f64, Unit::Count)
-    }
-
-    fn share(&mut self, name: &'static str, value: f64) -> String {
-        self.add(name, value, Unit::Share)
-    }
-}
-
-fn candidate(
-    layer: Layer,
-    (share, alarm): (f64, f64),
-    facts: Facts,
-    sentences: [String; 3],
-    step: Step,
-) -> Option<Candidate> {
-    let [state, trigger, consequence] = sentences;
-    // Confidence and facts are filled in by `verdict`.
-    let verdict = Verdict { layer, state, trigger, consequence, step, confidence: 0.0, facts: Vec::new() };
-    Some(Candidate { share, alarm, facts, verdict })
+    choose(candidates.into_iter().flatten().collect(), |facts| elsewhere(facts, evidence))
 }
 
 /// The allocator: free memory in arenas that cannot go back.
@@ -240,7 +171,7 @@ fn waiting_garbage(evidence: &Evidence<'_>) -> Option<Candidate> {
 }
 
 /// None of the layers is alarming.
-fn elsewhere(confidence: f64, mut known: Vec<Fact>, evidence: &Evidence<'_>) -> Verdict {
+fn elsewhere(mut known: Vec<Fact>, evidence: &Evidence<'_>) -> Verdict {
     let mut facts = Facts::default();
     let shown: Vec<String> = [
         ("idle_share", "of what pymalloc holds is idle"),
@@ -264,7 +195,8 @@ fn elsewhere(confidence: f64, mut known: Vec<Fact>, evidence: &Evidence<'_>) -> 
         trigger: "the program uses what it has asked for".to_owned(),
         consequence: format!("memory management is not the bottleneck; {live} are live at the end"),
         step: Step { action: "profile CPU and I/O instead".to_owned(), expected_bytes: None },
-        confidence,
+        confidence: 0.0,
+        confidence_reason: String::new(),
         facts: known,
     }
 }
