@@ -143,8 +143,8 @@ mod on {
     }
 
     impl EdgeSink for Said {
-        fn take(&mut self, targets: &[Target]) {
-            self.edges.extend_from_slice(targets);
+        fn edge(&mut self, target: Target) {
+            self.edges.push(target);
         }
 
         fn pinned(&mut self) {

@@ -4,6 +4,7 @@
 //!   candidates       gc_refs := count                         every object of the generation and younger
 //!   subtract_refs    gc_refs -= 1 for each internal edge      what is left comes from outside
 //!   mark_reachable   from gc_refs > 0 along the edges         the rest is unreachable
+//!                    (a full collection does these three by other means: `full`)
 //!   clear_watchers   weak references with a callback die      callbacks run
 //!   finalize         once for each object                     may resurrect
 //!   resurrected      the first three phases again             for the unreachable alone
@@ -22,8 +23,8 @@ use crate::audit;
 use crate::candidates::{Candidates, Found};
 use crate::death;
 use crate::events::{Debug, Info, Panic, Phase, discard};
+use crate::full;
 use crate::heap::{HeapPtr, WeakrefOrder};
-use crate::mark::mark_reachable;
 use crate::object::ObjPtr;
 use crate::recent;
 use crate::schedule::Generation;
@@ -118,14 +119,15 @@ fn pass(heap: HeapPtr, generation: Generation) -> usize {
 
 /// The candidates that nothing outside reaches, in address order; `None` if the reported edges contradict the counts.
 fn find(heap: HeapPtr, generation: Generation) -> Option<Found> {
-    if generation == Generation::Old {
-        heap.leftover.set(false);
-    }
-    let mut candidates = Candidates::of_generation(heap, generation);
+    let mut candidates = match generation {
+        Generation::Young => Candidates::young(heap),
+        Generation::Middle => Candidates::young_and_middle(heap),
+        Generation::Old => return full::find(heap),
+    };
     if !subtract_refs(heap, &mut candidates) {
         return None;
     }
-    mark_reachable(heap, &candidates);
+    candidates.mark_reachable();
     recent::forget(heap, generation);
     Some(candidates.settle())
 }
@@ -174,7 +176,7 @@ fn without_resurrected(heap: HeapPtr, unreachable: Vec<ObjPtr>) -> Vec<ObjPtr> {
     let mut candidates = Candidates::listed(heap, &unreachable);
     let (resurrected, dead) = match subtract_refs(heap, &mut candidates) {
         true => {
-            mark_reachable(heap, &candidates);
+            candidates.mark_reachable();
             candidates.split()
         }
         false => {

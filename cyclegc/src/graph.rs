@@ -179,7 +179,7 @@ impl Graph {
     }
 
     /// References from outside of each object.
-    fn outside(&self) -> Result<Vec<u32>, GraphError> {
+    pub(crate) fn outside(&self) -> Result<Vec<u32>, GraphError> {
         let mut inside: Vec<u32> = Vec::new();
         inside.try_reserve_exact(self.objects()).map_err(|_| GraphError::OutOfMemory)?;
         inside.resize(self.objects(), 0);

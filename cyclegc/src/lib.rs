@@ -79,7 +79,8 @@ extern crate self as cpymem_cyclegc;
 
 // Each file imports only from those to its left:
 //   visitor, vtable, side_word, object, checked | listing, schedule, events, watcher, finalizers, heap, death | gc_ptr, trace, weak, any, impls |
-//   candidates, subtract, mark, weakrefs, teardown, recent, inspect, audit, collect | step | weak_map | typed, coerce, collector, finalize, gc, graph
+//   reached, numbers, gc_refs, mark, candidates, subtract, recent, full, weakrefs, teardown, inspect, audit, collect | step |
+//   weak_map | typed, coerce, collector, finalize, gc, graph | patterns
 mod any;
 mod audit;
 mod candidates;
@@ -91,15 +92,21 @@ mod death;
 mod events;
 pub mod finalize;
 mod finalizers;
+mod full;
 pub mod gc;
 mod gc_ptr;
+mod gc_refs;
 pub mod graph;
 mod heap;
 mod impls;
 mod inspect;
 mod listing;
 mod mark;
+mod numbers;
 mod object;
+#[cfg(feature = "patterns")]
+pub mod patterns;
+mod reached;
 mod recent;
 mod schedule;
 mod side_word;

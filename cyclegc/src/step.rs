@@ -447,7 +447,8 @@ impl Search {
             }
         }
         for node in self.nodes.drain(..).filter(|node| node.is_member) {
-            found.add(node.object, node.object.side_ptr());
+            node.object.side_ptr().set(SideWord::OLD);
+            found.add(node.object);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::bench::machine::{Build, Machine};
+use crate::bench::record::WorkloadRecord;
 use crate::bench::{self, Page, Setting};
 use crate::error::InputError;
 use crate::input::Input;
@@ -190,12 +191,29 @@ pub fn run(selection: &Selection, plan: Plan, setting: &Setting<'_>) -> Result<M
             Kind::Profiles => record.profiles = Some(profiles::profiles(profiles::COUNT, progress)),
         }
     }
-    for &workload in &selection.comparisons {
-        record.workloads.push(bench::run(workload, setting)?);
-    }
+    record.workloads = comparisons(&selection.comparisons, setting)?;
     let inputs = |inputs: &[InputRecord; 1]| inputs[0].clone();
     record.input = record.replays.iter().map(|replay| inputs(&replay.input)).collect();
     record.input.extend(record.heaps.iter().map(|heap| inputs(&heap.input)));
     record.wall_ns = start.elapsed().as_nanos() as u64;
     Ok(record)
+}
+
+/// Runs every comparison, in two passes if there are turns enough: what disturbs the machine for a while then meets
+/// some of a workload's turns and not all, and shows in its intervals.
+fn comparisons(
+    workloads: &[&'static dyn bench::Workload],
+    setting: &Setting<'_>,
+) -> Result<Vec<WorkloadRecord>, bench::Failure> {
+    let second = if setting.turns < 4 { 0 } else { setting.turns / 2 };
+    let first = Setting { turns: setting.turns - second, ..*setting };
+    let mut records =
+        workloads.iter().map(|&workload| bench::run(workload, &first)).collect::<Result<Vec<_>, _>>()?;
+    if second > 0 {
+        let again = Setting { turns: second, ..*setting };
+        for (record, &workload) in records.iter_mut().zip(workloads) {
+            record.continue_with(bench::run(workload, &again)?);
+        }
+    }
+    Ok(records)
 }

@@ -62,5 +62,7 @@
 //! threads; they have no methods, descriptors or class attributes. An object that has fallen back to a table
 //! of its own is not served by inline caches.
 
+mod c3;
+
 pub mod model;
 pub mod object;

@@ -4,12 +4,14 @@
 //! bytes differs if all of this holds:
 //!
 //! 1. both runs have at least [`FEWEST`] turns of it;
-//! 2. the 95 % intervals of the two medians do not meet;
+//! 2. the 95 % intervals of the two medians are apart by a factor of [`GAP`];
 //! 3. the medians differ by more than [`LEAST`], after the drift of the machine is taken out: the median, over
 //!    all workloads, of how far the subjects that are not ours moved.
 //!
 //! The second alone is not enough: where a process happens to lie in memory stays the same for all its turns and
-//! differs from run to run. [`LEAST`] is what two runs of one build were seen to differ by, with room.
+//! differs from run to run. [`LEAST`] is what two runs of one build were seen to differ by, with room. A run makes its
+//! turns in two passes over all workloads, so that what disturbs the machine for seconds widens intervals instead of
+//! moving them.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +25,9 @@ use crate::statistics::Estimate;
 pub const FEWEST: usize = 6;
 /// The smallest difference of medians that is told, as a ratio.
 pub const LEAST: f64 = 1.25;
+
+/// How far the intervals must be apart, as a ratio. Of hundreds of numbers some intervals of 95 % part by chance.
+pub const GAP: f64 = 1.1;
 
 /// What of a saved run is compared. Other keys of the document are passed over.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -165,7 +170,7 @@ pub fn against(before: &SavedRun, now: &SavedRun) -> AgainstRecord {
 fn real(old: &Series, new: &Series, drift: f64) -> Option<f64> {
     let enough = old.samples.len() >= FEWEST && new.samples.len() >= FEWEST;
     let (before, now) = (old.estimate, new.estimate);
-    let apart = now.low / drift > before.high || now.high / drift < before.low;
+    let apart = now.low / drift > before.high * GAP || now.high / drift * GAP < before.low;
     let ratio = now.median / drift / before.median;
     // From nothing to something is a difference too, if the intervals say so; its ratio is infinite.
     let far = !(LEAST.recip()..=LEAST).contains(&ratio);

@@ -75,6 +75,15 @@ impl Series {
         let outliers = crate::statistics::outliers(&samples);
         Some(Series { name: name.to_owned(), unit: unit.to_owned(), estimate, samples, outliers })
     }
+
+    /// Adds samples.
+    fn extend(&mut self, samples: Vec<f64>) {
+        let mut all = std::mem::take(&mut self.samples);
+        all.extend(samples);
+        if let Some(series) = Series::new(&self.name, &self.unit, all) {
+            *self = series;
+        }
+    }
 }
 
 /// A number that does not depend on the machine.
@@ -122,8 +131,63 @@ impl WorkloadRecord {
         Estimate::of(over.samples.iter().zip(&under.samples).map(|(over, under)| over / under))
     }
 
+    /// Adds the turns of a later pass over the same workload. A claim that is broken in one pass is broken.
+    pub fn continue_with(&mut self, later: WorkloadRecord) {
+        self.wall_ns += later.wall_ns;
+        let mut other_counts = 0;
+        for (subject, later) in self.subjects.iter_mut().zip(later.subjects) {
+            other_counts += u64::from(subject.counts != later.counts);
+            let series = subject.times.iter_mut().chain(&mut subject.gauges);
+            for (series, later) in series.zip(later.times.into_iter().chain(later.gauges)) {
+                series.extend(later.samples);
+            }
+            subject.held = later.held;
+        }
+        for (check, later) in self.checks.iter_mut().zip(later.checks) {
+            if check.holds {
+                *check = later;
+            }
+        }
+        self.checks.push(Check::equal("subjects with other counts in the second pass", 0, other_counts));
+    }
+
     /// Whether every claim held.
     pub fn holds(&self) -> bool {
         self.checks.iter().all(|check| check.holds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_pass_adds_its_turns_and_keeps_what_was_broken() {
+        let pass = |ns: &[f64], count: u64, holds: bool| WorkloadRecord {
+            name: "w".to_owned(),
+            shows: String::new(),
+            amount: String::new(),
+            subjects: vec![SubjectRecord {
+                name: "cpymem".to_owned(),
+                role: Role::Ours,
+                times: Series::new("step", "ns", ns.to_vec()).into_iter().collect(),
+                counts: vec![Count { name: "pools".to_owned(), value: count }],
+                gauges: Vec::new(),
+                held: Vec::new(),
+            }],
+            checks: vec![Check::equal("a claim", 1, u64::from(holds))],
+            notes: Vec::new(),
+            wall_ns: 5,
+        };
+        let mut record = pass(&[1.0, 2.0], 7, true);
+        record.continue_with(pass(&[3.0, 9.0], 7, true));
+        assert_eq!(record.subjects[0].series("step").unwrap().samples, [1.0, 2.0, 3.0, 9.0]);
+        assert_eq!(record.subjects[0].series("step").unwrap().estimate.median, 2.5);
+        assert!(record.holds() && record.wall_ns == 10);
+        for (first, second, counted) in [(false, true, 7), (true, false, 7), (true, true, 8)] {
+            let mut record = pass(&[1.0], 7, first);
+            record.continue_with(pass(&[1.0], counted, second));
+            assert!(!record.holds(), "{first} {second} {counted}");
+        }
     }
 }

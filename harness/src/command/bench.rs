@@ -22,8 +22,8 @@ use crate::record::{Check, MainRecord};
 use crate::report::{Report, Style, hanging, html, markdown};
 use crate::workloads::{self, Selection};
 
-/// Timed turns of a comparison: enough for an interval of 95 %.
-const TURNS: usize = 7;
+/// Timed turns of a comparison: enough for an interval of 95 %, in two passes.
+const TURNS: usize = 10;
 /// What the main job does of each comparison, so that all of it takes less than a minute.
 const MAIN_JOB: Run = Run {
     workloads: Vec::new(),

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Report, Style};
-use crate::bench::against::{AgainstRecord, FEWEST, LEAST};
+use crate::bench::against::{AgainstRecord, FEWEST, GAP, LEAST};
 use crate::units;
 
 impl Report for AgainstRecord {
@@ -39,8 +39,8 @@ impl Report for AgainstRecord {
         }
         let _ = writeln!(
             out,
-            "\n   a time differs if both runs have {FEWEST} turns, their 95 % intervals do not meet and their medians\n   \
-             are apart by more than a factor of {LEAST}; a count if it is another"
+            "\n   a time differs if both runs have {FEWEST} turns, their 95 % intervals are {GAP} apart and their\n   \
+             medians {LEAST}, as ratios; a count if it is another"
         );
         out
     }

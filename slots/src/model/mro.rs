@@ -1,7 +1,9 @@
 //! The order in which attributes are looked up among the ancestors.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
+
+use crate::c3;
 
 use super::builtin::Builtin;
 use super::layout::Node;
@@ -41,43 +43,16 @@ pub(crate) fn ancestors(bases: &[&Arc<Node>]) -> Result<Option<Box<[Arc<Node>]>>
     merge(bases).map(Some)
 }
 
-/// C3: again and again the first head that stands in no other list's tail. Takes time linear in the
-/// bases' own lists together (`pmerge`).
 fn merge(bases: &[&Arc<Node>]) -> Result<Box<[Arc<Node>]>, LayoutError> {
     let mut lists: Vec<Vec<&Arc<Node>>> = bases.iter().map(|base| lineage(base).collect()).collect();
     lists.push(bases.to_vec());
-
-    let mut in_tails: HashMap<Identity, usize> = HashMap::new();
-    for class in lists.iter().flat_map(|list| &list[1..]) {
-        *in_tails.entry(identity(class)).or_default() += 1;
-    }
-    lists.iter_mut().for_each(|list| list.reverse()); // heads are popped from the end
-
-    let mut order = Vec::new();
-    loop {
-        let heads = || lists.iter().filter_map(|list| list.last().copied());
-        let free = heads().find(|head| in_tails.get(&identity(head)).is_none_or(|&count| count == 0));
-        let Some(next) = free else {
-            let blocked: Vec<&Arc<Node>> = heads().collect();
-            return if blocked.is_empty() { Ok(order.into()) } else { Err(inconsistent(&blocked)) };
-        };
-        order.push(next.clone());
-        for list in lists.iter_mut().filter(|list| list.last().is_some_and(|head| head.is(next))) {
-            list.pop();
-            if let Some(count) = list.last().and_then(|head| in_tails.get_mut(&identity(head))) {
-                *count -= 1;
-            }
-        }
-    }
-}
-
-/// The error names every blocked head once (`set_mro_error`).
-fn inconsistent(blocked: &[&Arc<Node>]) -> LayoutError {
-    let mut seen = HashSet::new();
-    let bases = blocked.iter().filter(|class| seen.insert(identity(class)));
-    LayoutError::InconsistentMro {
-        bases: bases.map(|class| class.name.to_string()).collect(),
-        gap: blocked[0].abi.mro_gap,
+    match c3::merge(lists, |class| identity(class)) {
+        Ok(order) => Ok(order.into_iter().cloned().collect()),
+        // The error names every blocked head (`set_mro_error`).
+        Err(blocked) => Err(LayoutError::InconsistentMro {
+            bases: blocked.iter().map(|class| class.name.to_string()).collect(),
+            gap: blocked[0].abi.mro_gap,
+        }),
     }
 }
 

@@ -41,6 +41,17 @@ impl Place {
         Place { index, near: 1u16.checked_shl(index.into()).unwrap_or(0) }
     }
 
+    /// As an inline cache keeps it.
+    pub(super) fn bits(self) -> u32 {
+        u32::from(self.near) << 16 | u32::from(self.index)
+    }
+
+    /// What [`Place::bits`] gave.
+    #[inline(always)]
+    pub(super) fn from_bits(bits: u32) -> Place {
+        Place { index: bits as u16, near: (bits >> 16) as u16 }
+    }
+
     #[inline]
     pub(super) fn index(self) -> usize {
         self.index.into()
@@ -227,6 +238,16 @@ impl<V, A: Allocator, const ORDERED: bool> Block<V, A, ORDERED> {
         unsafe { place.write(value) };
         self.set_present(index, true);
         None
+    }
+
+    /// Calls `f` with every value that is set.
+    #[cfg(feature = "cyclegc")]
+    pub(super) fn each_mut(&mut self, f: &mut dyn FnMut(&mut V)) {
+        for index in 0..self.len() {
+            if let Some(value) = self.get_mut(index) {
+                f(value);
+            }
+        }
     }
 
     /// Takes the value at an index out.

@@ -225,13 +225,18 @@ impl<K: Key, V, A: Allocator + Clone> CompactDict<K, V, A> {
 
     /// Keys and values in insertion order, the values to change.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
+        self.pairs_mut().map(|(key, value)| (&*key, value))
+    }
+
+    /// Keys and values in insertion order. Keys must stay equal to what they were.
+    pub(super) fn pairs_mut(&mut self) -> impl Iterator<Item = &mut (K, V)> {
         let (bare, hashed) = match self.table.all_mut() {
             EntriesMut::Bare(entries) => (Some(entries), None),
             EntriesMut::Hashed(entries) => (None, Some(entries)),
         };
         let bare = bare.into_iter().flatten().filter_map(|entry| entry.pair_mut().as_mut());
         let hashed = hashed.into_iter().flatten().filter_map(|entry| entry.pair_mut().as_mut());
-        bare.chain(hashed).map(|(key, value)| (&*key, value))
+        bare.chain(hashed)
     }
 
     /// The keys in insertion order.

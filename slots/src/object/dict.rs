@@ -267,6 +267,24 @@ impl<V, A: Allocator + Clone> Dict<V, A> {
         }
     }
 
+    /// Calls `f` with every value.
+    #[cfg(feature = "cyclegc")]
+    pub(super) fn each(&self, mut f: impl FnMut(&V)) {
+        match self.body.view() {
+            View::Keyed(block) => (0..block.len()).filter_map(|index| block.get(index)).for_each(f),
+            View::Own(table) => table.values().for_each(&mut f),
+        }
+    }
+
+    /// Calls `f` with every value.
+    #[cfg(feature = "cyclegc")]
+    pub(super) fn each_mut(&mut self, mut f: impl FnMut(&mut V)) {
+        match self.body.view_mut() {
+            View::Keyed(block) => block.each_mut(&mut f),
+            View::Own(table) => table.iter_mut().for_each(|(_, value)| f(value)),
+        }
+    }
+
     /// Gives the object a table of its own, with a name that the class has no room for.
     #[cold]
     fn make_own(&mut self, name: Name, value: V, keys: &SharedKeys) {

@@ -19,6 +19,11 @@ pub enum AttributeError {
         /// The name.
         name: Name,
     },
+    /// The class has an attribute of this name, and its instances have no place for one.
+    ReadOnly {
+        /// The name.
+        name: Name,
+    },
     /// The shared keys that were passed are not those of the object's class.
     ForeignKeys,
 }
@@ -32,6 +37,10 @@ impl AttributeError {
                 let name = shapes.text(name).unwrap_or("?");
                 format!("'{class}' object has no attribute '{name}'")
             }
+            AttributeError::ReadOnly { name } => {
+                let name = shapes.text(name).unwrap_or("?");
+                format!("'{class}' object attribute '{name}' is read-only")
+            }
             AttributeError::ForeignKeys => format!("'{class}' object has other shared keys"),
         }
     }
@@ -42,6 +51,7 @@ impl fmt::Display for AttributeError {
         match self {
             AttributeError::Absent { name } => write!(f, "no attribute of name {}", name.0),
             AttributeError::Unset { name } => write!(f, "the slot of name {} has no value", name.0),
+            AttributeError::ReadOnly { name } => write!(f, "the attribute of name {} is read-only", name.0),
             AttributeError::ForeignKeys => f.write_str("the shared keys are of another class"),
         }
     }

@@ -3,7 +3,7 @@
 use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// The identity of a shape or of shared keys. No two in a process are equal, so an inline cache that was
+/// The identity of a shape or of shared keys, or the version of a class. No two in a process are equal, so an inline cache that was
 /// filled in one registry cannot hit an object of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Id(NonZeroU32);
@@ -14,7 +14,7 @@ impl Id {
 
     /// The number, never 0.
     #[inline]
-    pub(super) fn bits(self) -> u32 {
+    pub(super) const fn bits(self) -> u32 {
         self.0.get()
     }
 
@@ -23,10 +23,15 @@ impl Id {
     /// # Panics
     /// After 2^32 - 3 of them: a number given twice would break memory safety.
     pub(super) fn fresh() -> Id {
+        Id::try_fresh().expect("all ids of shapes are used up")
+    }
+
+    /// As [`Id::fresh`]; `None` if all are used up.
+    pub(super) fn try_fresh() -> Option<Id> {
         static NEXT: AtomicU32 = AtomicU32::new(2);
         // Relaxed: the number itself is all that is shared, and read-modify-writes never see one twice.
         let next = NEXT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |id| id.checked_add(1));
-        Id(next.ok().and_then(NonZeroU32::new).expect("all ids of shapes are used up"))
+        next.ok().and_then(NonZeroU32::new).map(Id)
     }
 }
 

@@ -5,8 +5,9 @@ use core::fmt;
 
 use allocator_api2::alloc::{AllocError, Allocator, Global};
 
-use super::block::Block;
+use super::block::{Block, Place};
 use super::cache::InlineCache;
+use super::caches::Caches;
 use super::error::AttributeError;
 use super::footprint::Footprint;
 use super::name::Name;
@@ -110,6 +111,47 @@ impl<V, A: Allocator> Slots<V, A> {
         near.or_else(|| self.get_missed(cache, name, shapes)).ok_or_else(|| self.missing(name, shapes))
     }
 
+    /// As [`Slots::get_cached`], for a place where objects of several shapes come by.
+    ///
+    /// # Errors
+    /// As [`Slots::get`].
+    #[inline]
+    pub fn get_polymorphic(
+        &self,
+        cache: &mut InlineCache,
+        caches: &mut Caches,
+        name: Name,
+        shapes: &Shapes,
+    ) -> Result<&V, AttributeError> {
+        let shape = self.block.shape();
+        let place = match cache.hit(shape) {
+            Some(place) => Some(place),
+            None => caches.find(cache, shape.bits(), name).map(Place::from_bits),
+        };
+        let Some(place) = place else { return self.get_learning(cache, caches, name, shapes) };
+        debug_assert_eq!(
+            self.index(name, shapes),
+            Ok(place.index()),
+            "an inline cache was used for two names"
+        );
+        // SAFETY: the index was found in this shape, and so is below the length of its blocks.
+        let near = unsafe { self.block.get_near(place) };
+        near.or_else(|| self.block.get(place.index())).ok_or(AttributeError::Unset { name })
+    }
+
+    #[cold]
+    fn get_learning(
+        &self,
+        cache: &mut InlineCache,
+        caches: &mut Caches,
+        name: Name,
+        shapes: &Shapes,
+    ) -> Result<&V, AttributeError> {
+        let index = self.index(name, shapes)?;
+        caches.remember(cache, self.block.shape().bits(), name, Place::of(index as u16).bits());
+        self.block.get(index).ok_or(AttributeError::Unset { name })
+    }
+
     /// A value that the cache does not know of, that is far, or that is not there.
     #[cold]
     fn get_missed(&self, cache: &mut InlineCache, name: Name, shapes: &Shapes) -> Option<&V> {
@@ -199,6 +241,18 @@ impl<V, A: Allocator> Slots<V, A> {
     /// What the object took from its allocator.
     pub fn footprint(&self) -> Footprint {
         Footprint { allocations: 1, bytes: self.block.bytes() }
+    }
+
+    /// Every value that is set.
+    #[cfg(feature = "cyclegc")]
+    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
+        (0..self.block.len()).filter_map(|index| self.block.get(index))
+    }
+
+    /// Calls `f` with every value that is set.
+    #[cfg(feature = "cyclegc")]
+    pub(super) fn each_mut(&mut self, mut f: impl FnMut(&mut V)) {
+        self.block.each_mut(&mut f);
     }
 
     fn index(&self, name: Name, shapes: &Shapes) -> Result<usize, AttributeError> {

@@ -4,6 +4,7 @@
 use core::alloc::Layout;
 use core::fmt;
 use core::hash::{BuildHasher, Hash, Hasher};
+use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
@@ -67,15 +68,34 @@ impl Text {
     }
 }
 
+impl Text {
+    /// The address of the text, which the caller owns from now on; [`Text::from_raw`] takes it back. It is a multiple of 8.
+    pub fn into_raw(self) -> NonNull<()> {
+        core::mem::ManuallyDrop::new(self).head.cast()
+    }
+
+    /// The text of an address.
+    ///
+    /// # Safety
+    /// The address came from [`Text::into_raw`] and was not taken back since.
+    #[inline]
+    pub unsafe fn from_raw(address: NonNull<()>) -> Text {
+        Text { head: address.cast(), alloc: Global }
+    }
+}
+
 impl<A: Allocator> Text<A> {
     /// As [`Text::new`], from this allocator.
     ///
     /// # Panics
     /// As [`Text::new`].
     pub fn new_in(text: &str, hasher: &impl BuildHasher, alloc: A) -> Text<A> {
+        Text::copied(text, hasher.hash_one(text), alloc)
+    }
+
+    fn copied(text: &str, hash: u64, alloc: A) -> Text<A> {
         let len = u32::try_from(text.len()).expect("a text of less than 4 GiB");
         let layout = Text::<A>::layout(len);
-        let hash = hasher.hash_one(text);
         let Ok(head) = alloc.allocate(layout) else { handle_alloc_error(layout) };
         let head = head.cast::<Head>();
         // SAFETY: the layout begins with a hash ...
@@ -91,6 +111,12 @@ impl<A: Allocator> Text<A> {
         Text { head, alloc }
     }
 
+    /// A borrowed text of one word, such as a key of a dict that owns no texts.
+    #[inline]
+    pub fn to_ref(&self) -> TextRef<'_> {
+        TextRef { head: self.head, text: PhantomData }
+    }
+
     fn layout(len: u32) -> Layout {
         let size = BYTES + len as usize;
         Layout::from_size_align(size, align_of::<Head>()).expect("4 GiB and a head are a layout")
@@ -98,25 +124,18 @@ impl<A: Allocator> Text<A> {
 
     #[inline]
     fn hash_bits(&self) -> u64 {
-        // SAFETY: the type's invariant.
-        unsafe { (*self.head.as_ptr()).hash }
+        self.to_ref().hash_bits()
     }
 
     #[inline]
     fn len_bits(&self) -> u32 {
-        // SAFETY: the type's invariant.
-        unsafe { (*self.head.as_ptr()).len }
+        self.to_ref().len_bits()
     }
 
     /// The text.
     #[inline]
     pub fn as_str(&self) -> &str {
-        // SAFETY: the bytes start there.
-        let bytes = unsafe { self.head.cast::<u8>().add(BYTES) };
-        // SAFETY: so many of them, which nobody writes to.
-        let bytes = unsafe { core::slice::from_raw_parts(bytes.as_ptr(), self.len_bits() as usize) };
-        // SAFETY: they were copied from a `str`.
-        unsafe { core::str::from_utf8_unchecked(bytes) }
+        self.to_ref().as_str()
     }
 
     /// What the text took from its allocator.
@@ -125,11 +144,94 @@ impl<A: Allocator> Text<A> {
     }
 }
 
+/// A borrowed [`Text`]: one word, equal to itself at one glance.
+///
+/// # Invariants
+/// `head` is that of a text that lives for `'t`.
+#[derive(Clone, Copy)]
+pub struct TextRef<'t> {
+    head: NonNull<Head>,
+    text: PhantomData<&'t str>,
+}
+
+// SAFETY: a borrowed text lends nothing but shared bytes.
+unsafe impl Send for TextRef<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for TextRef<'_> {}
+
+impl<'t> TextRef<'t> {
+    #[inline]
+    fn hash_bits(self) -> u64 {
+        // SAFETY: the type's invariant.
+        unsafe { (*self.head.as_ptr()).hash }
+    }
+
+    #[inline]
+    fn len_bits(self) -> u32 {
+        // SAFETY: the type's invariant.
+        unsafe { (*self.head.as_ptr()).len }
+    }
+
+    /// The text.
+    #[inline]
+    pub fn as_str(self) -> &'t str {
+        // SAFETY: the bytes start there.
+        let bytes = unsafe { self.head.cast::<u8>().add(BYTES) };
+        // SAFETY: so many of them, which nobody writes to.
+        let bytes = unsafe { core::slice::from_raw_parts(bytes.as_ptr(), self.len_bits() as usize) };
+        // SAFETY: they were copied from a `str`.
+        unsafe { core::str::from_utf8_unchecked(bytes) }
+    }
+}
+
+impl PartialEq for TextRef<'_> {
+    /// Whether hash and bytes are equal.
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.head == other.head || (self.hash_bits() == other.hash_bits() && self.as_str() == other.as_str())
+    }
+}
+
+impl Eq for TextRef<'_> {}
+
+impl Hash for TextRef<'_> {
+    /// As [`Text`].
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash_bits());
+    }
+}
+
+impl Key for TextRef<'_> {
+    #[inline]
+    fn hash(&self) -> u64 {
+        self.hash_bits()
+    }
+
+    #[inline]
+    fn carries_hash(&self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for TextRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
 impl<A: Allocator> Drop for Text<A> {
     fn drop(&mut self) {
         let layout = Text::<A>::layout(self.len_bits());
         // SAFETY: the type's invariant; the text is not used again.
         unsafe { self.alloc.deallocate(self.head.cast(), layout) }
+    }
+}
+
+impl<A: Allocator + Clone> Clone for Text<A> {
+    /// A copy, with the hash that is known.
+    fn clone(&self) -> Text<A> {
+        Text::copied(self.as_str(), self.hash_bits(), self.alloc.clone())
     }
 }
 
@@ -146,7 +248,7 @@ impl<A: Allocator> PartialEq for Text<A> {
     /// Whether hash and bytes are equal.
     #[inline]
     fn eq(&self, other: &Text<A>) -> bool {
-        self.head == other.head || (self.hash_bits() == other.hash_bits() && self.as_str() == other.as_str())
+        self.to_ref() == other.to_ref()
     }
 }
 

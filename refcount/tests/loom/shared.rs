@@ -1,63 +1,17 @@
-//! Every interleaving of the shared pointers' protocols, on the code that ships.
-//!
-//! ```text
-//! RUSTFLAGS="--cfg loom" cargo test --release -p cpymem-refcount --test loom
-//! ```
-#![cfg(loom)]
+//! `sync::{Arc, Weak}`.
 
+use super::value::{Deaths, Value, explore};
 use allocator_api2::alloc::Global;
 use cpymem_refcount::sync::{Arc, CheckFirst, CountFirst, Policy, Watch, Weak};
-use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use std::sync::Arc as Outside;
 
 type Pointer<P> = Arc<Value, Global, P>;
 
-/// A value that loom watches: a drop or an exclusive use beside any other use is reported as a race. It counts how often it died.
-struct Value {
-    cell: UnsafeCell<u32>,
-    deaths: Outside<AtomicUsize>,
-}
-
-// SAFETY is loom's to check: the cell is read by `use_it` and written by `Drop` and by whoever has a `&mut`.
-#[allow(unsafe_code, reason = "the models look for exactly what this could break")]
-unsafe impl Sync for Value {}
-
-impl Value {
-    fn use_it(&self) -> u32 {
-        #[allow(unsafe_code, reason = "loom reports a writer at the same time")]
-        // SAFETY: loom's to check.
-        self.cell.with(|value| unsafe { *value })
-    }
-
-    fn change_it(&mut self) {
-        #[allow(unsafe_code, reason = "loom reports any other use at the same time")]
-        // SAFETY: loom's to check.
-        self.cell.with_mut(|value| unsafe { *value += 1 });
-    }
-}
-
-impl Drop for Value {
-    fn drop(&mut self) {
-        self.change_it();
-        self.deaths.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// How often the value of a model has died.
-struct Deaths(Outside<AtomicUsize>);
-
-impl Deaths {
-    fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 fn object<P: Policy>() -> (Pointer<P>, Deaths) {
-    let deaths = Outside::new(AtomicUsize::new(0));
-    let value = Value { cell: UnsafeCell::new(0), deaths: deaths.clone() };
-    (Arc::with_policy(Arc::new(value)), Deaths(deaths))
+    let (value, deaths) = Value::new();
+    (Arc::with_policy(Arc::new(value)), deaths)
 }
 
 /// A new object; what `give` makes of it goes to a second thread, which does `theirs` while this one does `mine`.
@@ -113,14 +67,6 @@ fn change_if_alone<P: Policy>(mut object: Pointer<P>) -> Pointer<P> {
         value.change_it();
     }
     object
-}
-
-/// Three preemptions find what there is to find (with two threads, all that these protocols can do); without a bound the model with
-/// three threads runs for more than ten minutes.
-fn explore(model: fn()) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(builder.preemption_bound.unwrap_or(3));
-    builder.check(model);
 }
 
 /// Each model under both policies.
@@ -321,16 +267,16 @@ fn two_first_downgrades<P: Policy>() {
 
 /// A weak reference that leaves the constructor of its own object.
 fn cyclic_against_an_upgrade<P: Policy>() {
-    let deaths = Outside::new(AtomicUsize::new(0));
+    let (value, deaths) = Value::new();
     let mut other = None;
     let a = Arc::new_cyclic(|weak: &Weak<Value>| {
         let weak = weak.clone();
         other = Some(thread::spawn(move || upgrade_and_use(weak)));
-        Value { cell: UnsafeCell::new(0), deaths: deaths.clone() }
+        value
     });
     other.unwrap().join().unwrap();
     drop(a);
-    assert_eq!(deaths.load(Ordering::Relaxed), 1);
+    assert_eq!(deaths.count(), 1);
 }
 
 /// What a callback leaves behind: how often it was called, and how often it went away.
