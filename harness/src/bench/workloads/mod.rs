@@ -29,7 +29,7 @@ pub use spike_then_idle::SpikeThenIdle;
 pub use traceback_cycles::TracebackCycles;
 
 use super::Workload;
-use crate::allocators::AllocatorSuite;
+use super::suites::{AllocatorSuite, CyclegcSuite, RefcountSuite};
 
 /// Every workload, in the order in which they run.
 pub const ALL: &[&dyn Workload] = &[
@@ -47,6 +47,8 @@ pub const ALL: &[&dyn Workload] = &[
     &PreforkCow::STANDARD,
     &SmallIntegers::STANDARD,
     &AllocatorSuite::STANDARD,
+    &RefcountSuite::SHORT,
+    &CyclegcSuite::SHORT,
 ];
 
 #[cfg(test)]
