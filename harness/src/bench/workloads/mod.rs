@@ -12,6 +12,7 @@ mod request_churn;
 mod scattered_survivors;
 mod small_integers;
 mod spike_then_idle;
+mod three_leaks;
 mod traceback_cycles;
 
 pub use big_live_heap::BigLiveHeap;
@@ -26,6 +27,7 @@ pub use request_churn::RequestChurn;
 pub use scattered_survivors::ScatteredSurvivors;
 pub use small_integers::SmallIntegers;
 pub use spike_then_idle::SpikeThenIdle;
+pub use three_leaks::ThreeLeaks;
 pub use traceback_cycles::TracebackCycles;
 
 use super::Workload;
@@ -46,6 +48,7 @@ pub const ALL: &[&dyn Workload] = &[
     &BigLiveHeap::STANDARD,
     &PreforkCow::STANDARD,
     &SmallIntegers::STANDARD,
+    &ThreeLeaks::STANDARD,
     &AllocatorSuite::STANDARD,
     &RefcountSuite::SHORT,
     &CyclegcSuite::SHORT,
