@@ -1,5 +1,7 @@
 //! Cycle collectors.
 
+use std::collections::BTreeMap;
+
 use cpymem_cyclegc::patterns::{PATTERNS, PYTHON, Pattern, SUBJECTS, Scale, Subject, on_big_stack};
 
 use crate::bench::python::Interpreter;
@@ -69,10 +71,14 @@ impl Workload for CyclegcSuite {
                 self.play(subject, scale, setting.seed, turn)
             }));
             // Why it does not play follows from pattern and subject alone: a small scale tells.
+            let mut why: BTreeMap<String, Vec<&str>> = BTreeMap::new();
             for pattern in PATTERNS.iter().filter(|pattern| self.takes(pattern)) {
                 if let Err(skipped) = on_big_stack(|| pattern.run(subject, Scale::new(0.0), setting.seed)) {
-                    notes.push(format!("{} does not play {}: {skipped}", subject.name, pattern.name));
+                    why.entry(skipped.to_string()).or_default().push(pattern.name);
                 }
+            }
+            for (why, patterns) in why {
+                notes.push(format!("{} does not play {}: {why}", subject.name, patterns.join(", ")));
             }
         }
         for python in setting.pythons.iter().filter(|python| self.is_meant(&python.name())) {
