@@ -47,7 +47,7 @@ pub enum Command {
         what: Option<Bench>,
         /// Which, and how.
         #[command(flatten)]
-        run: Run,
+        run: Box<Run>,
     },
     /// Replay an allocation trace (PMTRACE 1) on several allocators.
     Replay {
@@ -116,7 +116,34 @@ pub struct Run {
     /// Only workloads whose names contain this; may be given several times.
     #[arg(long, value_name = "TEXT,...", value_delimiter = ',')]
     pub filter: Vec<String>,
-    /// How much of each workload is done; 1 is what its page says.
+    /// How, and where to.
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// Options of a crate's suite of patterns.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Suite {
+    /// Names of patterns; all of them if there is none.
+    pub patterns: Vec<String>,
+    /// List the patterns and do nothing.
+    #[arg(long)]
+    pub list: bool,
+    /// Only patterns whose names contain this; may be given several times.
+    #[arg(long, value_name = "TEXT,...", value_delimiter = ',')]
+    pub filter: Vec<String>,
+    /// Only subjects whose names contain this; all of them if there is none.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// How, and where to.
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// How comparisons are made, and where their results go.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct How {
+    /// How much is done; 1 is what the page or the pattern says.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor)]
     pub scale: f64,
     /// The seed of every random choice.
@@ -151,6 +178,10 @@ pub enum Bench {
     /// allocators written in C and C++ need the cargo feature `rivals`; they must be built without debug
     /// information in the profile, or they are not optimised.
     Allocator(Allocator),
+    /// Compare counted pointers and interners on patterns, in turn; with the cargo feature `rivals` those of other crates, too.
+    Refcount(Suite),
+    /// Compare cycle collectors on patterns, in turn; with the cargo feature `rivals` those of other crates, too.
+    Cyclegc(Suite),
     /// Compare what allocators keep resident, each in a process of its own.
     ///
     /// Traces are replayed whole (the peak, and what stays), and once more with the calls alone that CPython's

@@ -120,18 +120,28 @@ pub fn pages() -> Vec<Page> {
 
 /// What is run.
 #[derive(Clone, Debug)]
-pub struct Selection {
+pub struct Selection<'a> {
     recordings: Vec<Workload>,
-    comparisons: Vec<&'static dyn bench::Workload>,
+    comparisons: Vec<&'a dyn bench::Workload>,
 }
 
-impl Selection {
+impl<'a> Selection<'a> {
+    /// All there is.
+    pub fn everything() -> Selection<'a> {
+        Selection { recordings: WORKLOADS.to_vec(), comparisons: bench::workloads::ALL.to_vec() }
+    }
+
+    /// One comparison.
+    pub fn of(comparison: &'a dyn bench::Workload) -> Selection<'a> {
+        Selection { recordings: Vec::new(), comparisons: vec![comparison] }
+    }
+
     /// The workloads with these names, all of them if there is no name, of which the name contains one of the
     /// texts, if there is one.
     ///
     /// # Errors
     /// The first name that is none.
-    pub fn new<'a>(names: &'a [String], texts: &[String]) -> Result<Selection, &'a String> {
+    pub fn new<'n>(names: &'n [String], texts: &[String]) -> Result<Selection<'a>, &'n String> {
         let known = pages();
         if let Some(unknown) = names.iter().find(|name| !known.iter().any(|page| page.name == name.as_str()))
         {
@@ -159,7 +169,11 @@ impl Selection {
 ///
 /// # Errors
 /// If a bundled recording is broken, or a comparison cannot be made.
-pub fn run(selection: &Selection, plan: Plan, setting: &Setting<'_>) -> Result<MainRecord, bench::Failure> {
+pub fn run(
+    selection: &Selection<'_>,
+    plan: Plan,
+    setting: &Setting<'_>,
+) -> Result<MainRecord, bench::Failure> {
     let start = Instant::now();
     let progress = setting.progress;
     let mut record = MainRecord {
@@ -202,7 +216,7 @@ pub fn run(selection: &Selection, plan: Plan, setting: &Setting<'_>) -> Result<M
 /// Runs every comparison, in two passes if there are turns enough: what disturbs the machine for a while then meets
 /// some of a workload's turns and not all, and shows in its intervals.
 fn comparisons(
-    workloads: &[&'static dyn bench::Workload],
+    workloads: &[&dyn bench::Workload],
     setting: &Setting<'_>,
 ) -> Result<Vec<WorkloadRecord>, bench::Failure> {
     let second = if setting.turns < 4 { 0 } else { setting.turns / 2 };

@@ -15,7 +15,6 @@ mod python;
 pub mod record;
 #[cfg(feature = "rivals")]
 mod rivals;
-mod suite;
 
 use std::path::{Path, PathBuf};
 
@@ -28,9 +27,7 @@ use crate::record::InputRecord;
 
 use crate::statistics::Estimate;
 use calls::{Calls, Null, Part};
-use entrants::{Entrant, Role, Roster};
-pub use suite::AllocatorSuite;
-
+pub(crate) use entrants::{Entrant, Role, Roster};
 use record::{AllocatorsRecord, Row, Time};
 
 /// What is compared, and how often.

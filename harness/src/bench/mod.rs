@@ -17,6 +17,7 @@ pub mod python;
 mod random;
 pub mod record;
 mod setting;
+pub mod suites;
 pub mod workloads;
 
 use std::fmt;

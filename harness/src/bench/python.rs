@@ -83,6 +83,25 @@ impl Interpreter {
         ClassLayout::object(target).is_ok().then_some(target)
     }
 
+    /// Runs a script once and gives what it printed.
+    ///
+    /// # Errors
+    /// With the last line of what it says on standard error, if it fails.
+    pub fn run(&self, script: &str, arguments: &[&str]) -> Result<String, Failure> {
+        let fail = |what: &dyn std::fmt::Display| Failure::Plan(format!("{}: {what}", self.name()));
+        let output = command(&self.path)
+            .arg("-c")
+            .arg(script)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| fail(&error))?;
+        if !output.status.success() {
+            return Err(fail(&last_line(&String::from_utf8_lossy(&output.stderr))));
+        }
+        String::from_utf8(output.stdout).map_err(|_| fail(&"what it printed is no text"))
+    }
+
     /// A lane that runs a script: `turn(setting)` once each turn.
     ///
     /// # Errors
@@ -94,6 +113,11 @@ impl Interpreter {
             Ok(())
         }))
     }
+}
+
+/// The last line that says something.
+fn last_line(text: &str) -> String {
+    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it ended without a word").to_owned()
 }
 
 /// The program with an environment that changes nothing: the same hashes each time, no user's site packages.
@@ -210,7 +234,7 @@ impl Process {
             // What is not text is of no use to anybody.
             let _ = stderr.take(1 << 16).read_to_string(&mut text);
         }
-        text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it ended without a word").to_owned()
+        last_line(&text)
     }
 }
 

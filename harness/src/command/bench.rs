@@ -11,10 +11,11 @@ use serde::Serialize;
 use super::{Failure, Outcome, json, outcome};
 use crate::allocators::child::Case;
 use crate::allocators::{self, Plan as AllocatorPlan};
-use crate::args::{Allocator, Bench, Options, Run};
+use crate::args::{Allocator, Bench, How, Options, Run, Suite};
 use crate::bench::against::{SavedRun, against};
 use crate::bench::python::Interpreter;
-use crate::bench::{self, Page};
+use crate::bench::suites::{self, CyclegcSuite, RefcountSuite};
+use crate::bench::{self, Page, Workload};
 use crate::error::{InputError, Place};
 use crate::input::Input;
 use crate::progress::Progress;
@@ -24,20 +25,8 @@ use crate::workloads::{self, Selection};
 
 /// Timed turns of a comparison: enough for an interval of 95 %, in two passes.
 const TURNS: usize = 10;
-/// What the main job does of each comparison, so that all of it takes less than a minute.
-const MAIN_JOB: Run = Run {
-    workloads: Vec::new(),
-    list: false,
-    filter: Vec::new(),
-    scale: 0.1,
-    seed: 1,
-    python: Vec::new(),
-    save: None,
-    against: None,
-    markdown: false,
-    html: None,
-    force: false,
-};
+/// How much the main job does of each comparison, so that all of it takes less than a minute.
+const MAIN_JOB_SCALE: f64 = 0.1;
 /// Turns of a comparison in the main job.
 const MAIN_JOB_TURNS: usize = 3;
 /// The longest saved run that is read.
@@ -63,9 +52,8 @@ impl From<bench::Failure> for Failure {
 
 /// Every workload at a scale that keeps the whole under a minute.
 pub(super) fn main_job(options: Options, progress: &Progress) -> Result<Outcome, Failure> {
-    let record = measure(&MAIN_JOB, options, MAIN_JOB_TURNS, progress)?;
-    let checks: Vec<Check> = record.checks().cloned().collect();
-    Ok(outcome(&record, &checks, options))
+    let how = How { scale: MAIN_JOB_SCALE, seed: 1, ..How::default() };
+    finished(&measure(&Selection::everything(), &how, options, MAIN_JOB_TURNS, progress)?, options)
 }
 
 /// `cpymem bench` without a subcommand.
@@ -73,55 +61,103 @@ pub(super) fn run(run: &Run, options: Options, progress: &Progress) -> Result<Ou
     if run.list {
         return Ok(Outcome { text: pages(&workloads::pages(), options), holds: true });
     }
+    let selection =
+        Selection::new(&run.workloads, &run.filter).map_err(|name| Failure::Workload(name.clone()))?;
+    if selection.is_empty() {
+        return Err(Failure::Plan(format!("no workload has a name with {}", run.filter.join(" or "))));
+    }
+    report(&selection, &run.how, options, TURNS, progress)
+}
+
+/// The suite of a crate's patterns.
+fn patterns<S: Workload>(
+    wish: &Suite,
+    names: &[(&'static str, &'static str)],
+    suite: fn(Vec<&'static str>, Vec<String>) -> S,
+    options: Options,
+    progress: &Progress,
+) -> Result<Outcome, Failure> {
+    if wish.list {
+        return Ok(Outcome { text: list(names, options), holds: true });
+    }
+    let known = |name: &String| names.iter().any(|(known, _)| known == name);
+    if let Some(unknown) = wish.patterns.iter().find(|name| !known(name)) {
+        return Err(Failure::Plan(format!("there is no pattern '{unknown}'; --list names them")));
+    }
+    let takes = |name: &str| {
+        (wish.patterns.is_empty() || wish.patterns.iter().any(|wanted| wanted == name))
+            && (wish.filter.is_empty() || wish.filter.iter().any(|text| name.contains(text.as_str())))
+    };
+    let chosen: Vec<&'static str> = names.iter().map(|(name, _)| *name).filter(|name| takes(name)).collect();
+    if chosen.is_empty() {
+        return Err(Failure::Plan(format!("no pattern has a name with {}", wish.filter.join(" or "))));
+    }
+    let suite = suite(chosen, wish.only.clone());
+    report(&Selection::of(&suite), &wish.how, options, TURNS, progress)
+}
+
+/// Measures, and brings the result to where it was asked for.
+fn report(
+    selection: &Selection<'_>,
+    how: &How,
+    options: Options,
+    turns: usize,
+    progress: &Progress,
+) -> Result<Outcome, Failure> {
     // What cannot be written or read is told before minutes of work.
-    let save = run.save.as_deref().map(|path| create(path, run.force)).transpose()?;
-    let page = run.html.as_deref().map(|path| create(path, run.force)).transpose()?;
-    let before = run.against.as_deref().map(saved).transpose()?;
-    let record = measure(run, options, TURNS, progress)?;
+    let save = how.save.as_deref().map(|path| create(path, how.force)).transpose()?;
+    let page = how.html.as_deref().map(|path| create(path, how.force)).transpose()?;
+    let before = how.against.as_deref().map(saved).transpose()?;
+    let record = measure(selection, how, options, turns, progress)?;
     let holds = record.checks().all(|check| check.holds);
-    if let Some((mut file, path)) = save.zip(run.save.as_deref()) {
+    if let Some((mut file, path)) = save.zip(how.save.as_deref()) {
         write(&mut file, path, &json(&record))?;
     }
-    if let Some((mut file, path)) = page.zip(run.html.as_deref()) {
+    if let Some((mut file, path)) = page.zip(how.html.as_deref()) {
         write(&mut file, path, &html::page(&record))?;
     }
     if let Some(before) = before {
         let compared = against(&before, &record.saved());
-        let text = match (options.json, run.markdown) {
+        let text = match (options.json, how.markdown) {
             (true, _) => json(&compared),
             (_, true) => markdown::against(&compared),
             _ => compared.report(&Style::of_stdout()),
         };
         return Ok(Outcome { text, holds });
     }
-    if run.markdown {
+    if how.markdown {
         return Ok(Outcome { text: markdown::run(&record), holds });
     }
-    let checks: Vec<Check> = record.checks().cloned().collect();
-    Ok(outcome(&record, &checks, options))
+    finished(&record, options)
 }
 
-fn measure(run: &Run, options: Options, turns: usize, progress: &Progress) -> Result<MainRecord, Failure> {
-    let selection =
-        Selection::new(&run.workloads, &run.filter).map_err(|name| Failure::Workload(name.clone()))?;
-    if selection.is_empty() {
-        return Err(Failure::Plan(format!("no workload has a name with {}", run.filter.join(" or "))));
-    }
-    let pythons: Vec<Interpreter> = run
+fn finished(record: &MainRecord, options: Options) -> Result<Outcome, Failure> {
+    let checks: Vec<Check> = record.checks().cloned().collect();
+    Ok(outcome(record, &checks, options))
+}
+
+fn measure(
+    selection: &Selection<'_>,
+    how: &How,
+    options: Options,
+    turns: usize,
+    progress: &Progress,
+) -> Result<MainRecord, Failure> {
+    let pythons: Vec<Interpreter> = how
         .python
         .iter()
         .map(|path| Interpreter::ask(path))
         .collect::<Result<_, _>>()
         .map_err(Failure::Plan)?;
     let setting = bench::Setting {
-        seed: run.seed,
-        scale: run.scale,
+        seed: how.seed,
+        scale: how.scale,
         turns: options.repeat.map_or(turns, usize::from),
         pythons: &pythons,
         progress,
     };
     let plan = crate::replay::Plan { repeats: options.repeat.map(usize::from) };
-    Ok(workloads::run(&selection, plan, &setting)?)
+    Ok(workloads::run(selection, plan, &setting)?)
 }
 
 /// A saved run.
@@ -170,6 +206,12 @@ fn write(file: &mut File, path: &Path, text: &str) -> Result<(), Failure> {
 pub(super) fn suite(what: &Bench, options: Options, progress: &Progress) -> Result<Outcome, Failure> {
     match what {
         Bench::Allocator(wish) => allocator(wish, options, progress),
+        Bench::Refcount(wish) => {
+            patterns(wish, &suites::refcount_patterns(), RefcountSuite::long, options, progress)
+        }
+        Bench::Cyclegc(wish) => {
+            patterns(wish, &suites::cyclegc_patterns(), CyclegcSuite::long, options, progress)
+        }
         Bench::Memory(wish) => {
             let plan = allocators::memory::Plan {
                 traces: wish.traces.clone(),

@@ -31,7 +31,7 @@ pub use three_leaks::ThreeLeaks;
 pub use traceback_cycles::TracebackCycles;
 
 use super::Workload;
-use crate::allocators::AllocatorSuite;
+use super::suites::{AllocatorSuite, CyclegcSuite, RefcountSuite};
 
 /// Every workload, in the order in which they run.
 pub const ALL: &[&dyn Workload] = &[
@@ -50,6 +50,8 @@ pub const ALL: &[&dyn Workload] = &[
     &SmallIntegers::STANDARD,
     &ThreeLeaks::STANDARD,
     &AllocatorSuite::STANDARD,
+    &RefcountSuite::SHORT,
+    &CyclegcSuite::SHORT,
 ];
 
 #[cfg(test)]

@@ -114,7 +114,7 @@ fn claim(subject: &SubjectRecord, python: Option<(u8, u8)>, checks: &mut Vec<Che
         let claim = format!("{name}: pages copied by {what}, of the objects'");
         checks.extend(share.map(|share| match copied {
             true => Check::at_least(claim, 0.8, share),
-            false => Check::at_most(claim, 0.15, share),
+            false => Check::at_most(claim, 0.25, share),
         }));
     };
     copies("counts", objects("counts"), true);

@@ -2,7 +2,7 @@
 
 use cpymem_allocator::patterns::{PATTERNS, Players, Scale};
 
-use super::entrants::{Entrant, Role as Part, Roster};
+use crate::allocators::{Entrant, Role as Part, Roster};
 use crate::bench::record::Role;
 use crate::bench::{Failure, Finding, Lane, Page, Setting, Turn, Workload, alternate};
 use crate::record::Check;
@@ -22,7 +22,7 @@ impl AllocatorSuite {
 impl Workload for AllocatorSuite {
     fn page(&self) -> Page {
         Page {
-            name: "allocator",
+            name: "allocator-patterns",
             shows: "the patterns of allocator benchmarks, one thread and two, on every allocator here; no block loses \
                     its content",
             stands_for: "choosing an allocator; `cpymem bench allocator` is the long form",
