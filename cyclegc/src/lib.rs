@@ -49,7 +49,7 @@
 //! Share objects between threads. Collect a cycle across two [`Collector`]s.
 //!
 //! # CPython's tests
-//! `tests/test_gc.rs`, `tests/test_weakref.rs`, `tests/test_finalization.rs` and `tests/weak_collections.rs` carry the names of the tests
+//! `tests/test_gc`, `tests/test_weakref.rs`, `tests/test_finalize.rs`, `tests/test_finalization.rs` and `tests/weak_collections.rs` carry the names of the tests
 //! of CPython 3.13 that have a meaning here. Left out are:
 //!
 //! | tests | why |

@@ -26,6 +26,7 @@
 mod churn;
 mod clock;
 mod full;
+mod handles;
 mod list;
 mod lives;
 mod ours;

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use cpymem_cyclegc_derive::Trace;
 
 use super::Counted;
+use super::handles::objects;
 use crate::collector::Collector;
 use crate::gc_ptr::Gc;
 
@@ -21,11 +22,12 @@ pub struct Node {
 
 /// An object with any number of references.
 #[derive(Trace)]
-pub struct Bag(RefCell<Vec<Gc<Bag>>>);
+pub struct Bag {
+    targets: RefCell<Vec<Gc<Bag>>>,
+}
 
 impl Counted for Ours {
-    type Node = Gc<Node>;
-    type Bag = Gc<Bag>;
+    objects! { Gc }
 
     fn new(automatic: bool) -> Ours {
         let ours = Ours(Collector::new());
@@ -54,27 +56,7 @@ impl Counted for Ours {
     }
 
     #[inline]
-    fn id(node: &Gc<Node>) -> u32 {
-        node.id
-    }
-
-    #[inline]
-    fn set(node: &Gc<Node>, place: usize, target: Option<Gc<Node>>) {
-        node.edges.borrow_mut()[place] = target;
-    }
-
-    #[inline]
-    fn target(node: &Gc<Node>, place: usize) -> Option<Gc<Node>> {
-        node.edges.borrow()[place].clone()
-    }
-
-    #[inline]
     fn bag(&self) -> Gc<Bag> {
-        self.0.alloc(Bag(RefCell::default()))
-    }
-
-    #[inline]
-    fn with_bag<R>(bag: &Gc<Bag>, change: impl FnOnce(&mut Vec<Gc<Bag>>) -> R) -> R {
-        change(&mut bag.0.borrow_mut())
+        self.0.alloc(Bag { targets: RefCell::default() })
     }
 }

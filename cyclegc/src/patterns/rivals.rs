@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::Instant;
 
+use super::handles::objects;
 use super::list::Work;
 use super::outcome::{Counts, Outcome, Scale};
 use super::shape::Shape;
@@ -41,8 +42,7 @@ macro_rules! counted {
         pub(crate) struct $Name;
 
         impl Counted for $Name {
-            type Node = $handle<Node>;
-            type Bag = $handle<Bag>;
+            objects! { $handle }
 
             const IS_AUTOMATIC: bool = $automatic;
 
@@ -71,28 +71,8 @@ macro_rules! counted {
             }
 
             #[inline]
-            fn id(node: &$handle<Node>) -> u32 {
-                node.id
-            }
-
-            #[inline]
-            fn set(node: &$handle<Node>, place: usize, target: Option<$handle<Node>>) {
-                node.edges.borrow_mut()[place] = target;
-            }
-
-            #[inline]
-            fn target(node: &$handle<Node>, place: usize) -> Option<$handle<Node>> {
-                node.edges.borrow()[place].clone()
-            }
-
-            #[inline]
             fn bag(&self) -> $handle<Bag> {
                 $handle::new(Bag { targets: $cell::new(Vec::new()), _alive: Alive::new() })
-            }
-
-            #[inline]
-            fn with_bag<R>(bag: &$handle<Bag>, change: impl FnOnce(&mut Vec<$handle<Bag>>) -> R) -> R {
-                change(&mut bag.targets.borrow_mut())
             }
         }
     };

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::Counted;
+use super::handles::objects;
 
 /// std's `Rc`. It frees no cycles: what patterns make of it leaks, or has none.
 #[derive(Debug)]
@@ -18,11 +19,12 @@ pub struct Node {
 
 /// An object with any number of references.
 #[derive(Debug)]
-pub struct Bag(RefCell<Vec<Rc<Bag>>>);
+pub struct Bag {
+    targets: RefCell<Vec<Rc<Bag>>>,
+}
 
 impl Counted for StdRc {
-    type Node = Rc<Node>;
-    type Bag = Rc<Bag>;
+    objects! { Rc }
 
     const FREES_CYCLES: bool = false;
 
@@ -45,27 +47,7 @@ impl Counted for StdRc {
     }
 
     #[inline]
-    fn id(node: &Rc<Node>) -> u32 {
-        node.id
-    }
-
-    #[inline]
-    fn set(node: &Rc<Node>, place: usize, target: Option<Rc<Node>>) {
-        node.edges.borrow_mut()[place] = target;
-    }
-
-    #[inline]
-    fn target(node: &Rc<Node>, place: usize) -> Option<Rc<Node>> {
-        node.edges.borrow()[place].clone()
-    }
-
-    #[inline]
     fn bag(&self) -> Rc<Bag> {
-        Rc::new(Bag(RefCell::default()))
-    }
-
-    #[inline]
-    fn with_bag<R>(bag: &Rc<Bag>, change: impl FnOnce(&mut Vec<Rc<Bag>>) -> R) -> R {
-        change(&mut bag.0.borrow_mut())
+        Rc::new(Bag { targets: RefCell::default() })
     }
 }
