@@ -201,7 +201,7 @@ impl<T: ?Sized + 'static, A: Allocator + 'static> BiasedRc<T, A> {
     ///
     /// # Panics
     ///
-    /// As [`new`](BiasedRc::new): it may be the first thing this thread owns, and looks into the queue.
+    /// As [`new`](BiasedRc::new), which may look into the queue.
     pub fn adopt(this: &mut BiasedRc<T, A>) -> bool {
         this.header().adopt()
     }
@@ -237,21 +237,36 @@ impl<T: ?Sized + 'static, A: Allocator + 'static> BiasedRc<T, A> {
     #[inline(never)]
     fn drop_slow(&mut self) {
         match self.header().decrement_slow() {
-            Dropped::Last => self.destroy(),
+            Dropped::Last => {
+                self.origin.died(self.object.address());
+                // SAFETY: `drop` is the last to use it.
+                let dead = unsafe { self.take() };
+                // SAFETY: the last reference is gone.
+                unsafe { dead.destroy() }
+            }
             Dropped::Gone => self.drop_alloc(),
             Dropped::Unsure => self.leave(),
         }
-        if thread::has_work() {
-            thread::drain();
-        }
+        thread::tick_of_owner();
     }
 
     #[cold]
     fn leave(&mut self) {
-        // SAFETY: `drop` is the last to use the allocator.
-        let reference = Dead { object: self.object, alloc: unsafe { ManuallyDrop::take(&mut self.alloc) } };
+        // SAFETY: `drop` is the last to use it.
+        let reference = unsafe { self.take() };
         // SAFETY: the reference and the allocator are ours.
         unsafe { left::leave(reference, self.origin) };
+    }
+
+    /// What a drop leaves to others.
+    ///
+    /// # Safety
+    ///
+    /// Nothing but the header is used afterwards.
+    #[inline]
+    unsafe fn take(&mut self) -> Dead<BiasedHeader, T, A> {
+        // SAFETY: the caller's promise.
+        Dead { object: self.object, alloc: unsafe { ManuallyDrop::take(&mut self.alloc) } }
     }
 }
 

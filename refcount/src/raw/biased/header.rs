@@ -301,7 +301,7 @@ impl BiasedHeader {
         if self.is_mine() || !self.is_unique() {
             return self.is_mine();
         }
-        thread::prepare();
+        thread::tick();
         let (place, seen) = self.place();
         let slot = thread::mine();
         if slot != Slot::NONE {
