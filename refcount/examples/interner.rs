@@ -9,7 +9,7 @@ use cpymem_refcount::rc::Rc;
 use cpymem_refcount::sync::Arc;
 use std::thread;
 
-const TEXT: &str = "the Larch and the Horse Chestnut and the Larch again";
+const TEXT: &str = "the Larch and the Horse Chestnut\nand the Larch again\n";
 
 fn main() -> std::io::Result<()> {
     let text = match std::env::args().nth(1) {

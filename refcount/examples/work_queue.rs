@@ -91,6 +91,6 @@ fn main() {
     println!(
         "{documents} documents, {totals:?}, at most {most_living} alive at once, {merged} merged in the end"
     );
-    assert_eq!(totals["words"], 6 * documents);
+    assert_eq!(totals["words"], 7 * documents);
     assert_eq!(LIVING.load(Ordering::Relaxed), 0, "all of them have died");
 }

@@ -109,7 +109,7 @@ fn other_values_and_other_hashers() {
 
 #[test]
 fn a_panic_leaves_the_interner_as_it_was() {
-    let shared: SyncInterner<Arc<str>> = SyncInterner::new();
+    let shared: SyncInterner<Arc<str>, Strong> = SyncInterner::new();
     let mut local: Interner<Rc<str>> = Interner::new();
     assert!(catch_unwind(AssertUnwindSafe(|| shared.intern_with("a", |_| panic!("no value")))).is_err());
     assert!(catch_unwind(AssertUnwindSafe(|| local.intern_with("a", |_| panic!("no value")))).is_err());

@@ -77,8 +77,8 @@ owner!(BiasedRc, BiasedHeader; 'static);
 // SAFETY: whoever has a `BiasedRc` may read the value (`T: Sync`); and whatever thread merges the last reference, or takes the value out, drops it or has
 // it (`T: Send`). The allocator goes along. The header is made for many threads.
 unsafe impl<T: ?Sized + Sync + Send, A: Allocator + Send> Send for BiasedRc<T, A> {}
-// SAFETY: as above; through a shared `BiasedRc` others can be made, and the allocator be used.
-unsafe impl<T: ?Sized + Sync + Send, A: Allocator + Sync> Sync for BiasedRc<T, A> {}
+// SAFETY: as above; through a shared `BiasedRc` others can be made with clones of the allocator, which may go to the owner's thread (`A: Send`).
+unsafe impl<T: ?Sized + Sync + Send, A: Allocator + Send + Sync> Sync for BiasedRc<T, A> {}
 
 impl<T: 'static, A: Allocator + 'static> BiasedRc<T, A> {
     /// The value, if this is the only strong reference; otherwise the `BiasedRc` back. Weak references are left behind, as if the

@@ -5,6 +5,7 @@ use super::super::trashcan::first_panic::FirstPanic;
 use super::super::unraisable::contain;
 use super::queue::{Chain, Queue, merge, settle};
 use super::slot::{Slot, Slots};
+use alloc::vec::Vec;
 use core::cell::Cell;
 use core::ptr;
 
@@ -277,7 +278,7 @@ impl Drop for Merged {
 
 /// Merges what is in the queues of all threads, for a collector that has stopped them.
 ///
-/// No destructor runs before the result is dropped, which may be after the threads go on.
+/// No value's destructor runs before the result is dropped, which may be after the threads go on.
 ///
 /// # Safety
 ///
@@ -285,8 +286,10 @@ impl Drop for Merged {
 /// before happens before this call, as this call does before what they do next.
 pub unsafe fn merge_all() -> Merged {
     let mut merged = Merged { dead: Chain::empty(), references: 0 };
-    slots().each(|slot, queue| {
-        let mut chain = queue.take(slot.generation());
+    // First all queues, as their lock is held meanwhile, and allocators are dropped below.
+    let mut chains = Vec::new();
+    slots().each(|slot, queue| chains.push(queue.take(slot.generation())));
+    for mut chain in chains {
         while let Some(link) = chain.pop() {
             merged.references += 1;
             // SAFETY: just taken; its owner is stopped.
@@ -294,6 +297,6 @@ pub unsafe fn merge_all() -> Merged {
                 merged.dead.push(link);
             }
         }
-    });
+    }
     merged
 }
