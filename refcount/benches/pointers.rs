@@ -1,4 +1,5 @@
-//! Cloning, dropping and making pointers, beside `std`, `triomphe` and `hybrid-rc`. Every workload checks its own result.
+//! What the patterns leave out: this crate's pointers on other allocators, the policies of `Arc`, immortal objects, weak references. Every workload
+//! checks its own result. The pointers beside those of other crates are in `benches/patterns.rs`.
 //!
 //! ```text
 //! cargo bench -p cpymem-refcount --bench pointers
@@ -64,7 +65,6 @@ fn local(criterion: &mut Criterion) {
     let group = &mut criterion.benchmark_group("local");
     clone_and_drop(group, "std", std::rc::Rc::new, std::rc::Rc::strong_count);
     clone_and_drop(group, "cpymem", rc::Rc::new, rc::Rc::strong_count);
-    clone_and_drop(group, "hybrid-rc", hybrid_rc::Rc::new, hybrid_rc::Rc::strong_count);
     let per_thread = |value| rc::Rc::new_in(value, PerThread);
     clone_and_drop(group, "cpymem PerThread", per_thread, rc::Rc::strong_count);
     let on_heap = |value| rc::Rc::new_in(value, cpymem_allocator::Global);
@@ -108,13 +108,10 @@ fn atomic(criterion: &mut Criterion) {
     clone_and_drop(group, "std", std::sync::Arc::new, std::sync::Arc::strong_count);
     clone_and_drop(group, "cpymem", sync::Arc::new, sync::Arc::strong_count);
     clone_and_drop(group, "cpymem count first", count_first, sync::Arc::strong_count);
-    clone_and_drop(group, "triomphe", triomphe::Arc::new, triomphe::Arc::count);
-    clone_and_drop(group, "hybrid-rc", hybrid_rc::Arc::new, hybrid_rc::Arc::strong_count);
 
     beside_another_thread(group, "std", &std::sync::Arc::new(1), std::sync::Arc::strong_count);
     beside_another_thread(group, "cpymem", &sync::Arc::new(1), sync::Arc::strong_count);
     beside_another_thread(group, "cpymem count first", &count_first(1_u64), sync::Arc::strong_count);
-    beside_another_thread(group, "triomphe", &triomphe::Arc::new(1), triomphe::Arc::count);
     let immortal = sync::Arc::new(1);
     sync::Arc::immortalize(&immortal);
     beside_another_thread(group, "cpymem immortal", &immortal, sync::Arc::strong_count);

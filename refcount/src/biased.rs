@@ -27,8 +27,8 @@
 //! | otherwise: while the owner holds more than one local count for references that others own | when the owner looks into its queue |
 //!
 //! The last case comes about if the owner clones an object more than once and gives the clones away. The first of them that another thread drops goes to the
-//! owner's queue, at most once in the life of an object. The owner looks there when it makes an object, when it drops its own last reference
-//! to one, in [`poll`], and when it ends; never in `clone`. A thread that does none of these for long should [`poll`]; or it gives the object up with
+//! owner's queue, at most once in the life of an object. The owner looks there at every 32nd object that it makes or of which it drops its last reference,
+//! in [`poll`], and when it ends; never in `clone`. A thread that does none of these for long should [`poll`]; or it gives the object up with
 //! [`BiasedRc::disown`] before it hands it out, and [`BiasedRc::adopt`] makes another thread its owner.
 //!
 //! # Threads

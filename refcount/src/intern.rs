@@ -29,7 +29,7 @@ mod shared;
 mod small;
 mod table;
 
-pub use keep::{Immortal, Keep, Strong, Weakly};
+pub use keep::{Hashed, Immortal, Keep, Strong, Weakly};
 pub use local::Interner;
 pub use pointer::Pointer;
 #[cfg(target_has_atomic = "64")]

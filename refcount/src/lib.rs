@@ -1,6 +1,7 @@
 //! Reference counts as CPython keeps them, for Rust.
 //!
-//! [`rc::Rc`] and [`sync::Arc`] have the methods of [`std::rc::Rc`] and [`std::sync::Arc`] and add what CPython's objects have: an 8-byte header, immortal objects (PEP
+//! [`rc::Rc`], [`sync::Arc`] and [`biased::BiasedRc`] have the methods of [`std::rc::Rc`] and [`std::sync::Arc`] and add what CPython's objects have: an 8-byte header, counts that are
+//! nearly free on the thread that made the object (PEP 703; 16 bytes), immortal objects (PEP
 //! 683), counts that saturate and neither wrap nor abort, memory that is freed at the death of the object however many weak
 //! references remain, and a trashcan: dropping a list of ten million nodes does not overflow the stack.
 //!
@@ -42,10 +43,10 @@
 //!
 //! | | |
 //! | --- | --- |
-//! | an object | 8 bytes and the value |
-//! | clone, drop of a clone | `rc`: an addition in memory and a test of its sign; `sync`: a load, a test, an atomic addition |
+//! | an object | 8 bytes and the value; `biased`: 16 |
+//! | clone, drop of a clone | `rc`: an addition in memory and a test of its sign; `sync`: a load, a test, an atomic addition; `biased`: two loads, two tests and a store for the owner, an atomic exchange for others |
 //! | the same of an immortal object | `rc`: two additions that cancel out; `sync`: a load and a test, nothing is stored |
-//! | the first weak reference | 16 bytes; from then on counting goes through them, out of line |
+//! | the first weak reference | 16 bytes (`biased`: 32); from then on counting goes through them, out of line |
 //! | a callback | 56 bytes and what it captures; the first one of an object 16 more |
 //! | the last drop | thread-local depth up and down; nothing for types without drop glue |
 //! | destruction deeper than 64 | 40 bytes for each object that waits in the queue |
@@ -81,7 +82,11 @@
 //! | the unstable `new_in`, `try_new`, `allocator`, `from_raw_in`, … | nightly | yes, with `allocator_api2`'s `Allocator` |
 //! | `sync`: the order of looking and counting | | a type parameter, [`sync::Policy`] |
 //! | `sync`: side headers | | at addresses of at most 48 bits, or `downgrade` fails as without memory |
-//! | `sync`: processors | any with atomics | those with atomic words of 64 bits |
+//! | `sync`, `biased`: processors | any with atomics | those with atomic words of 64 bits |
+//! | `biased`: `T` and the allocator | any | `'static` |
+//! | `biased`: the last reference | is destroyed where it is dropped | perhaps [when the owner looks into its queue](biased#when-an-object-dies) |
+//! | `biased`: `into_inner` on several threads | exactly one gets the value | at most one |
+//! | `biased`: `get_mut`, `try_unwrap` | | a reference in the owner's queue is one more |
 //!
 //! # Features
 //!
@@ -89,12 +94,13 @@
 //! | --- | --- |
 //! | `std` | on by default. Without it (`no_std` + `alloc`) destruction recurses, and a panic in a callback aborts |
 //! | `serde` | `Serialize` and `Deserialize` for the pointers |
+//! | `patterns`, `rivals` | what the benchmarks time, and the subjects of other crates |
 //! | `checked` | for debugging: dropping twice, use after free through raw parts and counts below zero are caught, and both places named |
 //!
 //! # What it does not do
 //!
 //! * Cycles leak, as with `std`: collecting them is the work of `cpymem-cyclegc`, which stands on [`raw`].
-//! * [`rc`] is for one thread, [`sync`] for many. Biased counts are not there yet.
+//! * [`biased`] needs `std`: its queues belong to threads.
 //! * A count that has saturated (beyond 2^30 references; `sync`: 2^31) never falls again: the object leaks.
 
 #![cfg_attr(not(feature = "std"), no_std)]

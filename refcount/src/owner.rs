@@ -226,17 +226,6 @@ macro_rules! owner {
                 unsafe { $pointer::from_object(object, alloc) }
             }
 
-            /// The count has become zero.
-            #[cold]
-            #[inline(never)]
-            fn destroy(&mut self) {
-                self.origin.died(self.object.address());
-                // SAFETY: `drop` is the last to use the allocator.
-                let dead = Dead { object: self.object, alloc: unsafe { ManuallyDrop::take(&mut self.alloc) } };
-                // SAFETY: the last reference is gone.
-                unsafe { dead.destroy() }
-            }
-
             #[inline]
             fn drop_alloc(&mut self) {
                 // SAFETY: called by `drop` only, and by nothing after it.
@@ -340,6 +329,24 @@ macro_rules! owner {
     };
 }
 
+/// Implements the way out of the drop of `Rc` and `Arc`.
+macro_rules! destroy {
+    ($pointer:ident $(, $P:ident: $Policy:ident)?) => {
+        impl<T: ?Sized, A: Allocator $(, $P: $Policy)?> $pointer<T, A $(, $P)?> {
+            /// The count has become zero.
+            #[cold]
+            #[inline(never)]
+            fn destroy(&mut self) {
+                self.origin.died(self.object.address());
+                // SAFETY: `drop` is the last to use the allocator.
+                let dead = Dead { object: self.object, alloc: unsafe { ManuallyDrop::take(&mut self.alloc) } };
+                // SAFETY: the last reference is gone.
+                unsafe { dead.destroy() }
+            }
+        }
+    };
+}
+
 /// Implements the constructors for values with a borrow in them.
 macro_rules! borrowed {
     ($pointer:ident) => {
@@ -367,4 +374,4 @@ macro_rules! borrowed {
     };
 }
 
-pub(crate) use {borrowed, owner};
+pub(crate) use {borrowed, destroy, owner};

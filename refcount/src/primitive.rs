@@ -1,22 +1,33 @@
-//! Atomic words, fences and guarded cells: those of `core`, or loom's when the crate is built with `--cfg loom`. No other file names loom.
+//! Atomic words, fences and guarded cells: those of `core`; loom's when the crate is built with `--cfg loom`, for models; shuttle's with `--cfg loom --cfg shuttle`,
+//! for random schedules of more threads than loom can follow. No other file names where they come from.
 
 #[cfg(all(target_has_atomic = "64", not(loom)))]
 pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, fence};
-#[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, fence};
-#[cfg(loom)]
-pub(crate) use loom::sync::{Mutex, MutexGuard};
-#[cfg(loom)]
-pub(crate) use loom::{lazy_static, thread_local};
+#[cfg(all(loom, not(shuttle)))]
+pub(crate) use loom::{
+    lazy_static,
+    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, fence},
+    sync::{Mutex, MutexGuard},
+    thread::yield_now,
+    thread_local,
+};
+#[cfg(shuttle)]
+pub(crate) use shuttle::{
+    lazy_static,
+    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, fence},
+    sync::{Mutex, MutexGuard},
+    thread::yield_now,
+    thread_local,
+};
 #[cfg(all(feature = "std", target_has_atomic = "64", not(loom)))]
 pub(crate) use std::sync::{Mutex, MutexGuard, atomic::AtomicPtr};
 
 #[cfg(target_has_atomic = "64")]
 pub(crate) use core::sync::atomic::Ordering;
 
-#[cfg(not(loom))]
+#[cfg(any(not(loom), shuttle))]
 pub(crate) use core::cell::Cell;
-#[cfg(loom)]
+#[cfg(all(loom, not(shuttle)))]
 pub(crate) use model::Cell;
 
 /// After an exchange that failed, for the `turn`th time in a row: leaves the word to whoever has it for a while, so that it need not
@@ -38,7 +49,7 @@ pub(crate) fn wait(turn: u32) {
     #[cfg(loom)]
     {
         let _ = turn;
-        loom::thread::yield_now();
+        yield_now();
     }
     // The other thread may have lost its processor in the middle.
     #[cfg(all(feature = "std", not(loom)))]
@@ -52,7 +63,7 @@ pub(crate) fn wait(turn: u32) {
     }
 }
 
-#[cfg(loom)]
+#[cfg(all(loom, not(shuttle)))]
 mod model {
     #![allow(unsafe_code, reason = "loom reports two threads in one cell")]
 

@@ -111,6 +111,7 @@ fn the_queue_is_drained_where_it_should_be() {
         let deaths = Deaths::default();
         let object = deaths.object();
         let other = BiasedRc::new(1);
+        let ended: Vec<_> = (0..64).map(BiasedRc::new).collect();
         let clones = [object.clone(), object.clone()];
         drop(object);
         elsewhere(move || drop(clones));
@@ -119,9 +120,10 @@ fn the_queue_is_drained_where_it_should_be() {
         assert_eq!(deaths.count(), 0, "never in `clone`, nor in the drop of one");
         match way {
             0 => assert_eq!(poll(), 1),
-            1 => assert_eq!(*BiasedRc::new(2), 2),
-            _ => drop(other),
+            1 => drop((0..32).map(BiasedRc::new).collect::<Vec<_>>()),
+            _ => ended.into_iter().for_each(drop),
         }
+        drop(other);
         assert_eq!((deaths.count(), poll()), (1, 0));
     }
 }
@@ -258,19 +260,19 @@ fn a_panic_loses_nothing() {
     assert_eq!((deaths.count(), poll()), (10, 0));
     // From `new`, whose value is dropped, and whose next call succeeds.
     leave(&deaths);
-    let given = deaths.clone();
-    assert!(catch_unwind(AssertUnwindSafe(|| given.object())).is_err());
-    assert_eq!(deaths.count(), 21);
+    let (other, mut kept) = (Deaths::default(), Vec::new());
+    assert!(catch_unwind(AssertUnwindSafe(|| kept.extend((0..32).map(|_| other.object())))).is_err());
+    assert_eq!((deaths.count(), other.count()), (20, 1), "the value that was to be moved there");
     drop(deaths.object());
     // In a thread that is unwinding it is discarded.
-    let last = BiasedRc::new(0);
+    let ended: Vec<_> = (0..32).map(BiasedRc::new).collect();
     leave(&deaths);
     let unwound = catch_unwind(AssertUnwindSafe(move || {
-        let _dropped_while_unwinding = last;
+        let _dropped_while_unwinding = ended;
         panic!("the only one");
     }));
     assert_eq!(*unwound.unwrap_err().downcast::<&str>().unwrap(), "the only one");
-    assert_eq!(deaths.count(), 32);
+    assert_eq!(deaths.count(), 31);
 }
 
 #[test]
@@ -398,7 +400,7 @@ fn the_end_of_a_thread_is_foreign_to_it() {
 }
 
 #[test]
-fn immortal_objects_stay() {
+fn immortal_biased_objects_stay() {
     let deaths = Deaths::default();
     for elsewhere_too in [false, true] {
         let object = deaths.object();
@@ -516,7 +518,8 @@ fn a_collector_merges_for_owners_that_are_stopped() {
         assert!(!BiasedRc::is_owned(&kept), "merged meanwhile");
         assert_eq!(poll(), 0);
     });
-    receive.iter().for_each(drop);
+    // Not before it has made them all: it would look into its queue.
+    drop(receive.iter().collect::<Vec<_>>());
     // SAFETY: the only other thread with objects waits for the channel.
     let merged = unsafe { merge_all() };
     assert_eq!((merged.references(), deaths.count()), (11, 0));

@@ -57,7 +57,7 @@ fn every_pointer_and_every_way_to_hold() {
 }
 
 #[test]
-fn immortal_values() {
+fn immortal_interned_values() {
     let mut interner: Interner<Arc<str>, Immortal> = Interner::new();
     let spam = interner.intern("spam");
     assert!(Arc::is_immortal(&spam) && Arc::ptr_eq(&spam, &interner.intern("spam")));
@@ -109,7 +109,7 @@ fn other_values_and_other_hashers() {
 
 #[test]
 fn a_panic_leaves_the_interner_as_it_was() {
-    let shared: SyncInterner<Arc<str>> = SyncInterner::new();
+    let shared: SyncInterner<Arc<str>, Strong> = SyncInterner::new();
     let mut local: Interner<Rc<str>> = Interner::new();
     assert!(catch_unwind(AssertUnwindSafe(|| shared.intern_with("a", |_| panic!("no value")))).is_err());
     assert!(catch_unwind(AssertUnwindSafe(|| local.intern_with("a", |_| panic!("no value")))).is_err());
@@ -163,7 +163,7 @@ where
 }
 
 #[test]
-fn several_threads() {
+fn threads_intern_the_same() {
     threads_agree::<Arc<str>, Immortal>(Box::leak(Box::default()), Arc::ptr_eq);
     threads_agree::<Arc<str>, Strong>(Box::leak(Box::default()), Arc::ptr_eq);
     threads_agree::<Arc<str>, Weakly>(Box::leak(Box::default()), Arc::ptr_eq);
@@ -212,7 +212,7 @@ fn weakly_held_values_come_and_go() {
 }
 
 #[test]
-fn small_integers() {
+fn small_integers_are_shared() {
     let ints: SmallInts<Rc<i64>, LocalHits> = SmallInts::new(CPYTHON);
     for i in [-5, 0, 256] {
         assert!(*ints.get(i) == i && Rc::ptr_eq(&ints.get(i), &ints.get(i)));

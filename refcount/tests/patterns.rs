@@ -23,7 +23,7 @@ fn every_answer_is_right() {
                 .all(|pattern| subject.run(pattern, 1).is_none())
         );
     }
-    assert!(played >= 40, "{played}");
+    assert!(played >= 35, "{played}");
 }
 
 /// Every pattern is played by one of ours and by one of `std`'s, if it is not about strings.

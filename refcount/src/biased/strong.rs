@@ -77,8 +77,8 @@ owner!(BiasedRc, BiasedHeader; 'static);
 // SAFETY: whoever has a `BiasedRc` may read the value (`T: Sync`); and whatever thread merges the last reference, or takes the value out, drops it or has
 // it (`T: Send`). The allocator goes along. The header is made for many threads.
 unsafe impl<T: ?Sized + Sync + Send, A: Allocator + Send> Send for BiasedRc<T, A> {}
-// SAFETY: as above; through a shared `BiasedRc` others can be made, and the allocator be used.
-unsafe impl<T: ?Sized + Sync + Send, A: Allocator + Sync> Sync for BiasedRc<T, A> {}
+// SAFETY: as above; through a shared `BiasedRc` others can be made with clones of the allocator, which may go to the owner's thread (`A: Send`).
+unsafe impl<T: ?Sized + Sync + Send, A: Allocator + Send + Sync> Sync for BiasedRc<T, A> {}
 
 impl<T: 'static, A: Allocator + 'static> BiasedRc<T, A> {
     /// The value, if this is the only strong reference; otherwise the `BiasedRc` back. Weak references are left behind, as if the
@@ -201,7 +201,7 @@ impl<T: ?Sized + 'static, A: Allocator + 'static> BiasedRc<T, A> {
     ///
     /// # Panics
     ///
-    /// As [`new`](BiasedRc::new): it may be the first thing this thread owns, and looks into the queue.
+    /// As [`new`](BiasedRc::new), which may look into the queue.
     pub fn adopt(this: &mut BiasedRc<T, A>) -> bool {
         this.header().adopt()
     }
@@ -237,21 +237,36 @@ impl<T: ?Sized + 'static, A: Allocator + 'static> BiasedRc<T, A> {
     #[inline(never)]
     fn drop_slow(&mut self) {
         match self.header().decrement_slow() {
-            Dropped::Last => self.destroy(),
+            Dropped::Last => {
+                self.origin.died(self.object.address());
+                // SAFETY: `drop` is the last to use it.
+                let dead = unsafe { self.take() };
+                // SAFETY: the last reference is gone.
+                unsafe { dead.destroy() }
+            }
             Dropped::Gone => self.drop_alloc(),
             Dropped::Unsure => self.leave(),
         }
-        if thread::has_work() {
-            thread::drain();
-        }
+        thread::tick_of_owner();
     }
 
     #[cold]
     fn leave(&mut self) {
-        // SAFETY: `drop` is the last to use the allocator.
-        let reference = Dead { object: self.object, alloc: unsafe { ManuallyDrop::take(&mut self.alloc) } };
+        // SAFETY: `drop` is the last to use it.
+        let reference = unsafe { self.take() };
         // SAFETY: the reference and the allocator are ours.
         unsafe { left::leave(reference, self.origin) };
+    }
+
+    /// What a drop leaves to others.
+    ///
+    /// # Safety
+    ///
+    /// Nothing but the header is used afterwards.
+    #[inline]
+    unsafe fn take(&mut self) -> Dead<BiasedHeader, T, A> {
+        // SAFETY: the caller's promise.
+        Dead { object: self.object, alloc: unsafe { ManuallyDrop::take(&mut self.alloc) } }
     }
 }
 

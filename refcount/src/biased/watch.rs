@@ -79,7 +79,7 @@ pub struct Watch<T: ?Sized + 'static, A: Allocator + 'static = Global> {
 
 // SAFETY: as for `Weak`; the callback is `Send`, and it is used under its list's lock.
 unsafe impl<T: ?Sized + Sync + Send, A: Allocator + Send> Send for Watch<T, A> {}
-// SAFETY: as above.
-unsafe impl<T: ?Sized + Sync + Send, A: Allocator + Sync> Sync for Watch<T, A> {}
+// SAFETY: as above; and as for `BiasedRc` clones of the allocator may go to the owner's thread.
+unsafe impl<T: ?Sized + Sync + Send, A: Allocator + Send + Sync> Sync for Watch<T, A> {}
 
 watch!(BiasedRc => Send; 'static);

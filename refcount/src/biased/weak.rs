@@ -52,8 +52,8 @@ pub struct Weak<T: ?Sized + 'static, A: Allocator + 'static = Global> {
 
 // SAFETY: as for `BiasedRc`, which `upgrade` makes of it; the side header is made for many threads.
 unsafe impl<T: ?Sized + Sync + Send, A: Allocator + Send> Send for Weak<T, A> {}
-// SAFETY: as above.
-unsafe impl<T: ?Sized + Sync + Send, A: Allocator + Sync> Sync for Weak<T, A> {}
+// SAFETY: as above; and as for `BiasedRc` clones of the allocator may go to the owner's thread.
+unsafe impl<T: ?Sized + Sync + Send, A: Allocator + Send + Sync> Sync for Weak<T, A> {}
 
 const _: () = assert!(size_of::<Weak<u64>>() == 2 * size_of::<usize>());
 

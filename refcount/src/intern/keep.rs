@@ -2,17 +2,27 @@
 
 use super::pointer::Pointer;
 use alloc::vec::Vec;
+use hashbrown::HashTable;
 
 /// What an interner has of each object: [`Strong`], [`Immortal`] or [`Weakly`].
 pub trait Keep<R: Pointer>: sealed::Sealed {
     /// What is in the table.
     type Kept;
 
-    /// What is kept of a new object.
-    fn keep(object: &R) -> Self::Kept;
+    /// What is kept of a new object with this hash.
+    fn keep(object: &R, hash: u64) -> Self::Kept;
 
-    /// The object, if it is alive and `is_it`. One that is alive and not the one goes to `others`, as dropping it may run its destructor.
-    fn find(kept: &Self::Kept, others: &mut Vec<R>, is_it: impl FnOnce(&R::Target) -> bool) -> Option<R>;
+    /// The object with this hash that `is_it`, if it is alive. One that is alive and not the one goes to `others`, as dropping it may run its
+    /// destructor.
+    fn find(
+        table: &HashTable<Self::Kept>,
+        hash: u64,
+        others: &mut Vec<R>,
+        is_it: impl Fn(&R::Target) -> bool,
+    ) -> Option<R>;
+
+    /// The hash of what is kept; `of` hashes a value.
+    fn hash(kept: &Self::Kept, of: impl Fn(&R::Target) -> u64) -> u64;
 
     /// Whether it can still be found.
     fn is_alive(kept: &Self::Kept) -> bool;
@@ -37,63 +47,82 @@ pub enum Immortal {}
 #[derive(Clone, Copy, Debug)]
 pub enum Weakly {}
 
-fn find_strong<R: Pointer>(kept: &R, is_it: impl FnOnce(&R::Target) -> bool) -> Option<R> {
-    is_it(kept).then(|| kept.clone())
+/// [`Strong`] and [`Immortal`] differ in what becomes of a new object.
+macro_rules! keep_pointers {
+    ($Keep:ident, $before:expr) => {
+        impl<R: Pointer> Keep<R> for $Keep {
+            type Kept = R;
+
+            fn keep(object: &R, _: u64) -> R {
+                $before(object);
+                object.clone()
+            }
+
+            #[inline]
+            fn find(
+                table: &HashTable<R>,
+                hash: u64,
+                _: &mut Vec<R>,
+                is_it: impl Fn(&R::Target) -> bool,
+            ) -> Option<R> {
+                table.find(hash, |object| is_it(object)).cloned()
+            }
+
+            fn hash(object: &R, of: impl Fn(&R::Target) -> u64) -> u64 {
+                of(object)
+            }
+
+            fn is_alive(_: &R) -> bool {
+                true
+            }
+        }
+    };
 }
 
-impl<R: Pointer> Keep<R> for Strong {
-    type Kept = R;
+keep_pointers!(Strong, |_: &R| {});
+keep_pointers!(Immortal, R::make_immortal);
 
-    fn keep(object: &R) -> R {
-        object.clone()
-    }
-
-    #[inline]
-    fn find(kept: &R, _: &mut Vec<R>, is_it: impl FnOnce(&R::Target) -> bool) -> Option<R> {
-        find_strong(kept, is_it)
-    }
-
-    fn is_alive(_: &R) -> bool {
-        true
-    }
-}
-
-impl<R: Pointer> Keep<R> for Immortal {
-    type Kept = R;
-
-    fn keep(object: &R) -> R {
-        object.make_immortal();
-        object.clone()
-    }
-
-    #[inline]
-    fn find(kept: &R, _: &mut Vec<R>, is_it: impl FnOnce(&R::Target) -> bool) -> Option<R> {
-        find_strong(kept, is_it)
-    }
-
-    fn is_alive(_: &R) -> bool {
-        true
-    }
+/// The hash beside the object: a dead one cannot be hashed again when the table grows; and what has another hash need not be looked at.
+#[derive(Debug)]
+pub struct Hashed<W> {
+    hash: u64,
+    weak: W,
 }
 
 impl<R: Pointer> Keep<R> for Weakly {
-    type Kept = R::Weak;
+    type Kept = Hashed<R::Weak>;
 
-    fn keep(object: &R) -> R::Weak {
-        object.weak()
+    fn keep(object: &R, hash: u64) -> Hashed<R::Weak> {
+        Hashed { hash, weak: object.weak() }
     }
 
     #[inline]
-    fn find(kept: &R::Weak, others: &mut Vec<R>, is_it: impl FnOnce(&R::Target) -> bool) -> Option<R> {
-        let object = R::upgraded(kept)?;
-        if is_it(&object) {
-            return Some(object);
-        }
-        others.push(object);
-        None
+    fn find(
+        table: &HashTable<Hashed<R::Weak>>,
+        hash: u64,
+        others: &mut Vec<R>,
+        is_it: impl Fn(&R::Target) -> bool,
+    ) -> Option<R> {
+        let mut found = None;
+        let _entry = table.find(hash, |entry| {
+            let Some(object) = (entry.hash == hash).then(|| R::upgraded(&entry.weak)).flatten() else {
+                return false;
+            };
+            if !is_it(&object) {
+                others.push(object);
+                return false;
+            }
+            found = Some(object);
+            true
+        });
+        found
     }
 
-    fn is_alive(kept: &R::Weak) -> bool {
-        R::is_alive(kept)
+    fn hash(kept: &Hashed<R::Weak>, _: impl Fn(&R::Target) -> u64) -> u64 {
+        kept.hash
+    }
+
+    fn is_alive(kept: &Hashed<R::Weak>) -> bool {
+        R::is_alive(&kept.weak)
     }
 }

@@ -67,7 +67,7 @@ impl<R: Pointer, K: Keep<R>, S> Interner<R, K, S> {
     }
 }
 
-impl<R: Pointer, K: Keep<R>, S: BuildHasher> Interner<R, K, S> {
+impl<R: Pointer<Target: Hash>, K: Keep<R>, S: BuildHasher> Interner<R, K, S> {
     /// The object with this value; made from a reference to it if there is none: `intern("text")` for pointers to `str`.
     ///
     /// # Panics
@@ -98,7 +98,7 @@ impl<R: Pointer, K: Keep<R>, S: BuildHasher> Interner<R, K, S> {
             return object;
         }
         let object = R::from(value);
-        self.table.insert(hash, &object);
+        self.table.insert(hash, &object, |value| self.hasher.hash_one(value));
         object
     }
 
@@ -119,7 +119,7 @@ impl<R: Pointer, K: Keep<R>, S: BuildHasher> Interner<R, K, S> {
             return object;
         }
         let object = make(value);
-        self.table.insert(hash, &object);
+        self.table.insert(hash, &object, |value| self.hasher.hash_one(value));
         object
     }
 

@@ -14,7 +14,7 @@ use core::hash::{BuildHasher, Hash};
 use hashbrown::Equivalent;
 
 /// How many shards there are, unless it is said otherwise.
-const SHARDS: usize = 64;
+const SHARDS: usize = 256;
 
 /// A part of the values, by their hashes, on cache lines of its own.
 ///
@@ -124,7 +124,7 @@ impl<R: Pointer, K: Keep<R>, S> SyncInterner<R, K, S> {
     }
 }
 
-impl<R: Pointer, K: Keep<R>, S: BuildHasher> SyncInterner<R, K, S> {
+impl<R: Pointer<Target: Hash>, K: Keep<R>, S: BuildHasher> SyncInterner<R, K, S> {
     /// The object with this value; made from a reference to it if there is none: `intern("text")` for pointers to `str`.
     ///
     /// # Panics
@@ -197,7 +197,7 @@ impl<R: Pointer, K: Keep<R>, S: BuildHasher> SyncInterner<R, K, S> {
         let found = self.shard(hash).locked(|table| {
             let found = table.find_again(hash, value, &mut others);
             if found.is_none() {
-                table.insert(hash, &object);
+                table.insert(hash, &object, |value| self.hasher.hash_one(value));
             }
             found
         });

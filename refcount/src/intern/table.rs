@@ -35,14 +35,8 @@ impl AddAssign for Stats {
     }
 }
 
-/// The hash beside the object: a dead one cannot be hashed again when the table grows; and what has another hash need not be looked at.
-struct Entry<K> {
-    hash: u64,
-    kept: K,
-}
-
 pub(super) struct Table<R: Pointer, K: Keep<R>> {
-    entries: HashTable<Entry<K::Kept>>,
+    entries: HashTable<K::Kept>,
     stats: Stats,
 }
 
@@ -57,14 +51,7 @@ impl<R: Pointer, K: Keep<R>> Table<R, K> {
     where
         Q: ?Sized + Equivalent<R::Target>,
     {
-        let mut found = None;
-        let _entry = self.entries.find(hash, |entry| {
-            if entry.hash != hash {
-                return false;
-            }
-            found = K::find(&entry.kept, others, |object| value.equivalent(object));
-            found.is_some()
-        });
+        let found = K::find(&self.entries, hash, others, |object| value.equivalent(object));
         if found.is_some() {
             self.stats.hits += 1;
         } else {
@@ -84,23 +71,23 @@ impl<R: Pointer, K: Keep<R>> Table<R, K> {
         found
     }
 
-    /// Adds an object whose value is not there.
-    pub(super) fn insert(&mut self, hash: u64, object: &R) {
+    /// Adds an object whose value is not there; `of` hashes a value.
+    pub(super) fn insert(&mut self, hash: u64, object: &R, of: impl Fn(&R::Target) -> u64) {
+        let rehash = |kept: &K::Kept| K::hash(kept, &of);
         if self.entries.len() == self.entries.capacity() {
             self.sweep();
             // If little was swept, the next sweep is as far away as the last one was.
             if self.entries.len() > self.entries.capacity() / 2 {
-                self.entries.reserve(self.entries.len().max(8), |entry| entry.hash);
+                self.entries.reserve(self.entries.len().max(8), rehash);
             }
         }
-        let entry = Entry { hash, kept: K::keep(object) };
-        self.entries.insert_unique(hash, entry, |entry| entry.hash);
+        self.entries.insert_unique(hash, K::keep(object, hash), rehash);
     }
 
     /// Forgets the dead; returns how many there were.
     pub(super) fn sweep(&mut self) -> usize {
         let before = self.entries.len();
-        self.entries.retain(|entry| K::is_alive(&entry.kept));
+        self.entries.retain(|entry| K::is_alive(entry));
         let swept = before - self.entries.len();
         self.stats.swept += swept as u64;
         swept

@@ -4,7 +4,7 @@
 use super::policy::{CheckFirst, Policy};
 use crate::checked::Origin;
 use crate::object::{DEFERRABLE, Dead, ObjectPtr, Storage, move_out};
-use crate::owner::{borrowed, owner};
+use crate::owner::{borrowed, destroy, owner};
 use crate::raw::SharedHeader;
 use allocator_api2::alloc::{AllocError, Allocator, Global};
 use core::marker::PhantomData;
@@ -88,6 +88,7 @@ const _: () = assert!(size_of::<Option<Arc<u64>>>() == size_of::<usize>());
 
 owner!(Arc, SharedHeader, P: Policy);
 borrowed!(Arc);
+destroy!(Arc, P: Policy);
 
 // SAFETY: whoever has an `Arc` may read the value (`T: Sync`) and, as the last one, drop it or take it out (`T: Send`); the
 // allocator goes along. The header is made for many threads.

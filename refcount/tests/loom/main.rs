@@ -3,7 +3,7 @@
 //! ```text
 //! RUSTFLAGS="--cfg loom" cargo test --release -p cpymem-refcount --test loom
 //! ```
-#![cfg(loom)]
+#![cfg(all(loom, not(shuttle)))]
 
 mod biased;
 mod shared;

@@ -44,7 +44,7 @@ use core::ptr::{self, NonNull};
 /// (a Release), so the second look at the shared word sees every change that comes before that. What is found is therefore a state that the object
 /// really had: no count is seen whose counterpart is missed. No ABA: a count that went up and came down again has cleared the mark.
 ///
-/// *The owner's quick death* needs no exchange: with a local count of zero, and none shared, no other reference exists that could change the
+/// *The owner's quick death* needs no exchange: with a local count of one, its own, and none shared, no other reference exists that could change the
 /// word. An object with weak references has a side header, in which its shared word is; there death is always an exchange, as upgrades
 /// come out of nowhere.
 ///
@@ -186,12 +186,12 @@ impl BiasedHeader {
         if !self.is_mine() {
             return self.decrement_shared();
         }
-        // Relaxed: as nobody else stores. A thread that finds zero here is not alone.
-        self.local.store(0, Ordering::Relaxed);
         // Acquire: pairs with the Release of every drop by other threads, whose use of the value is then over.
         if BiasedWord(self.shared.load(Ordering::Acquire)).is_idle() {
             return Drop::Last;
         }
+        // Relaxed: as nobody else stores. A thread that finds zero here is not alone.
+        self.local.store(0, Ordering::Relaxed);
         if self.merge(0) { Drop::Last } else { Drop::Gone }
     }
 
@@ -301,7 +301,7 @@ impl BiasedHeader {
         if self.is_mine() || !self.is_unique() {
             return self.is_mine();
         }
-        thread::prepare();
+        thread::tick();
         let (place, seen) = self.place();
         let slot = thread::mine();
         if slot != Slot::NONE {

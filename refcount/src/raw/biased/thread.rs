@@ -5,6 +5,7 @@ use super::super::trashcan::first_panic::FirstPanic;
 use super::super::unraisable::contain;
 use super::queue::{Chain, Queue, merge, settle};
 use super::slot::{Slot, Slots};
+use alloc::vec::Vec;
 use core::cell::Cell;
 use core::ptr;
 
@@ -36,6 +37,8 @@ pub(super) fn slots() -> SlotsRef {
 struct Local {
     slot: Cell<Slot>,
     queue: Cell<*const Queue>,
+    /// How many more objects it makes or destroys before it looks into its queue; so it does at the first one.
+    countdown: Cell<u32>,
     /// It asked for a slot, and has one, had one or got none.
     asked: Cell<bool>,
     /// It is draining its queue.
@@ -49,6 +52,7 @@ impl Local {
         Local {
             slot: Cell::new(Slot::NONE),
             queue: Cell::new(ptr::null()),
+            countdown: Cell::new(1),
             asked: Cell::new(false),
             draining: Cell::new(false),
             #[cfg(loom)]
@@ -143,26 +147,41 @@ pub(super) fn depart() {
     let _gone = storage::with(Local::depart);
 }
 
-/// Before this thread makes an object: gives it a slot if it is the first, and drains the queue.
+/// How often a thread looks into its queue: at each so manieth object that it makes, or of which it drops its last reference. What others leave there then comes
+/// in batches, and the word on which they meet does not change processors for each of them.
+#[cfg(not(loom))]
+const PERIOD: u32 = 32;
+#[cfg(loom)]
+const PERIOD: u32 = 1;
+
+/// Before this thread makes an object: gives it a slot if it is the first, and drains the queue if it is time to.
 #[inline]
-pub(crate) fn prepare() {
-    let busy = storage::with(|local| match local.slot.get() {
-        Slot::NONE => !local.asked.get(),
-        slot => {
-            // SAFETY: invariant 1.
-            let queue = unsafe { &*local.queue.get() };
-            !queue.is_idle(slot.generation())
-        }
+pub(crate) fn tick() {
+    let due = storage::with(|local| {
+        let left = local.countdown.get().wrapping_sub(1);
+        local.countdown.set(left);
+        left == 0
     });
-    if busy == Some(true) {
-        prepare_slowly();
+    if due == Some(true) {
+        tick_slowly();
+    }
+}
+
+/// [`tick`] for a thread that has a slot: one that only drops needs none.
+#[inline]
+pub(crate) fn tick_of_owner() {
+    if mine() != Slot::NONE {
+        tick();
     }
 }
 
 #[cold]
 #[inline(never)]
-fn prepare_slowly() {
-    let asked = storage::with(|local| local.asked.replace(true));
+fn tick_slowly() {
+    let asked = storage::with(|local| {
+        local.countdown.set(PERIOD);
+        local.asked.replace(true)
+    });
     if asked == Some(false) && storage::guard() {
         let slots = slots();
         if let Some((slot, queue)) = slots.acquire() {
@@ -175,7 +194,9 @@ fn prepare_slowly() {
             });
         }
     }
-    drain();
+    if has_work() {
+        drain();
+    }
 }
 
 /// Whether there is something in this thread's queue.
@@ -257,7 +278,7 @@ impl Drop for Merged {
 
 /// Merges what is in the queues of all threads, for a collector that has stopped them.
 ///
-/// No destructor runs before the result is dropped, which may be after the threads go on.
+/// No value's destructor runs before the result is dropped, which may be after the threads go on.
 ///
 /// # Safety
 ///
@@ -265,8 +286,10 @@ impl Drop for Merged {
 /// before happens before this call, as this call does before what they do next.
 pub unsafe fn merge_all() -> Merged {
     let mut merged = Merged { dead: Chain::empty(), references: 0 };
-    slots().each(|slot, queue| {
-        let mut chain = queue.take(slot.generation());
+    // First all queues, as their lock is held meanwhile, and allocators are dropped below.
+    let mut chains = Vec::new();
+    slots().each(|slot, queue| chains.push(queue.take(slot.generation())));
+    for mut chain in chains {
         while let Some(link) = chain.pop() {
             merged.references += 1;
             // SAFETY: just taken; its owner is stopped.
@@ -274,6 +297,6 @@ pub unsafe fn merge_all() -> Merged {
                 merged.dead.push(link);
             }
         }
-    });
+    }
     merged
 }
