@@ -5,6 +5,7 @@ use core::any::TypeId;
 use core::fmt;
 use core::mem::ManuallyDrop;
 
+use crate::checked;
 use crate::death;
 use crate::gc_ptr::Gc;
 use crate::object::ObjPtr;
@@ -35,6 +36,7 @@ impl AnyGc {
     /// A handle of its own on an object that is alive.
     pub(crate) fn to(object: ObjPtr) -> AnyGc {
         object.header().increment();
+        checked::acquired(object);
         AnyGc(Some(object))
     }
 
@@ -113,13 +115,14 @@ impl<T: ?Sized + 'static> From<Gc<T>> for AnyGc {
 
 impl Clone for AnyGc {
     fn clone(&self) -> AnyGc {
-        AnyGc(self.0.inspect(|object| object.header().increment()))
+        self.0.map_or(AnyGc(None), AnyGc::to)
     }
 }
 
 impl Drop for AnyGc {
     fn drop(&mut self) {
         if let Some(object) = self.0 {
+            checked::released(object);
             death::release(object);
         }
     }

@@ -81,3 +81,17 @@ pub(crate) fn audit(heap: HeapPtr, handles: &[AnyGc]) -> Vec<Finding> {
     }
     findings.into_values().collect()
 }
+
+/// Names who is to blame for a pass that was given up: see [`checked`](crate::checked).
+#[cfg(feature = "checked")]
+pub(crate) fn accuse_contradiction(heap: HeapPtr) {
+    use crate::checked::{Wrong, accuse};
+
+    for finding in audit(heap, &[]).into_iter().filter(|finding| finding.fault == Fault::ReportedTwice) {
+        accuse(&Wrong::MoreThanCounted {
+            type_name: finding.reported_by.join(" or "),
+            target: finding.type_name,
+            references: finding.references,
+        });
+    }
+}

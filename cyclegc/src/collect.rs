@@ -4,6 +4,7 @@
 //!   candidates       gc_refs := count                         every object of the generation and younger
 //!   subtract_refs    gc_refs -= 1 for each internal edge      what is left comes from outside
 //!   mark_reachable   from gc_refs > 0 along the edges         the rest is unreachable
+//!                    (a full collection does these three by other means: `full`)
 //!   clear_watchers   weak references with a callback die      callbacks run
 //!   finalize         once for each object                     may resurrect
 //!   resurrected      the first three phases again             for the unreachable alone
@@ -17,11 +18,13 @@
 use std::panic::resume_unwind;
 use std::thread;
 
+#[cfg(feature = "checked")]
+use crate::audit;
 use crate::candidates::{Candidates, Found};
 use crate::death;
-use crate::events::{Debug, Info, Phase, discard};
+use crate::events::{Debug, Info, Panic, Phase, discard};
+use crate::full;
 use crate::heap::{HeapPtr, WeakrefOrder};
-use crate::mark::mark_reachable;
 use crate::object::ObjPtr;
 use crate::recent;
 use crate::schedule::Generation;
@@ -33,13 +36,17 @@ use crate::weakrefs::{clear_all, clear_watchers};
 /// [`Collector::collect`](crate::Collector::collect).
 pub(crate) fn collect(heap: HeapPtr, generation: Generation) -> usize {
     let found = run(heap, generation);
-    if let Some(panic) = found.panic {
-        match thread::panicking() {
-            true => discard(panic),
-            false => resume_unwind(panic),
-        }
-    }
+    resume(found.panic);
     found.collected
+}
+
+/// Resumes what a collection that was asked for has kept, unless the thread unwinds already.
+pub(crate) fn resume(panic: Option<Panic>) {
+    match panic {
+        Some(panic) if thread::panicking() => discard(panic),
+        Some(panic) => resume_unwind(panic),
+        None => {}
+    }
 }
 
 /// Collects what is due, before an object is made. A panic that the hook does not take is lost: making an object does
@@ -58,7 +65,7 @@ pub(crate) fn collect_due(heap: HeapPtr) {
 #[derive(Default)]
 struct Outcome {
     collected: usize,
-    panic: Option<crate::events::Panic>,
+    panic: Option<Panic>,
 }
 
 fn run(heap: HeapPtr, generation: Generation) -> Outcome {
@@ -94,6 +101,8 @@ fn pass(heap: HeapPtr, generation: Generation) -> usize {
     }
     let Some(found) = find(heap, generation) else {
         heap.inconsistent.set(heap.inconsistent.get() + 1);
+        #[cfg(feature = "checked")]
+        audit::accuse_contradiction(heap);
         return 0;
     };
     match generation {
@@ -110,14 +119,15 @@ fn pass(heap: HeapPtr, generation: Generation) -> usize {
 
 /// The candidates that nothing outside reaches, in address order; `None` if the reported edges contradict the counts.
 fn find(heap: HeapPtr, generation: Generation) -> Option<Found> {
-    if generation == Generation::Old {
-        heap.leftover.set(false);
-    }
-    let mut candidates = Candidates::of_generation(heap, generation);
+    let mut candidates = match generation {
+        Generation::Young => Candidates::young(heap),
+        Generation::Middle => Candidates::young_and_middle(heap),
+        Generation::Old => return full::find(heap),
+    };
     if !subtract_refs(heap, &mut candidates) {
         return None;
     }
-    mark_reachable(heap, &candidates);
+    candidates.mark_reachable();
     recent::forget(heap, generation);
     Some(candidates.settle())
 }
@@ -166,7 +176,7 @@ fn without_resurrected(heap: HeapPtr, unreachable: Vec<ObjPtr>) -> Vec<ObjPtr> {
     let mut candidates = Candidates::listed(heap, &unreachable);
     let (resurrected, dead) = match subtract_refs(heap, &mut candidates) {
         true => {
-            mark_reachable(heap, &candidates);
+            candidates.mark_reachable();
             candidates.split()
         }
         false => {

@@ -2,12 +2,14 @@
 
 use core::fmt;
 use core::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use crate::any::AnyGc;
 use crate::audit::{self, Finding};
-use crate::collect::{collect as collect_heap, collect_due};
-use crate::events::{CallbackId, Debug, Info, Phase};
+use crate::collect::{collect as collect_heap, collect_due, resume};
+use crate::events::{CallbackId, Debug, Info, Phase, discard};
+use crate::finalize::{give_up_all, run_atexit_of};
 use crate::gc_ptr::Gc;
 use crate::heap::{self, HeapPtr, WeakrefOrder};
 use crate::inspect;
@@ -45,7 +47,7 @@ pub struct GenerationStats {
 /// A thread has one that [`Gc::new`] uses; more can be made. References between objects of two collectors
 /// count as references from outside for both, so a cycle across two collectors is never collected.
 ///
-/// Dropping a collector collects once; objects that are still referenced live on and die by their counts,
+/// Dropping a collector runs the [finalizers](mod@crate::finalize#exit) that wait for its end and collects once; objects that are still referenced live on and die by their counts,
 /// the last of them frees the memory.
 ///
 /// The functions of [`gc`](crate::gc) do for the thread's own collector what the methods do here.
@@ -317,6 +319,19 @@ impl Collector {
         step::step(self.heap, budget)
     }
 
+    /// Runs the finalizers of objects of this collector that its [end](mod@crate::finalize#exit) would run, newest first; returns
+    /// how many. One that is made meanwhile is the next.
+    ///
+    /// # Panics
+    /// With the first panic of a callable, after all have run, unless there is a [panic hook](Self::set_panic_hook).
+    pub fn run_atexit(&self) -> usize {
+        let ran = run_atexit_of(self.heap);
+        if !self.heap.collecting.get() {
+            resume(self.heap.events.take_panic());
+        }
+        ran
+    }
+
     /// The thread's own collector, as long as `f` runs; made if there is none yet.
     pub(crate) fn with_current<R>(f: impl FnOnce(&Collector) -> R) -> R {
         // Not dropped: the heap stays the thread's.
@@ -330,7 +345,7 @@ impl Drop for Collector {
     }
 }
 
-/// Collects a last time and leaves the heap to its objects, also when a destructor panics.
+/// Runs the finalizers that wait for it, collects a last time and leaves the heap to its objects, also when a destructor panics.
 fn retire(heap: HeapPtr) {
     struct Orphan(HeapPtr);
     impl Drop for Orphan {
@@ -339,6 +354,8 @@ fn retire(heap: HeapPtr) {
         }
     }
     let _orphan = Orphan(heap);
+    run_atexit_of(heap);
+    give_up_all(heap);
     inspect::clear_garbage(heap);
     collect_heap(heap, Generation::Old);
 }
@@ -361,8 +378,13 @@ struct Guard;
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let Some(heap) = heap::set_current(None) {
-            retire(heap);
+        let Some(heap) = heap::current() else { return };
+        // Finalizers still find the thread's own collector; what comes after them does not.
+        run_atexit_of(heap);
+        heap::set_current(None);
+        // There is nobody to resume a panic, which would end the process here.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| retire(heap))) {
+            discard(panic);
         }
     }
 }

@@ -7,6 +7,7 @@
 use allocator_api2::alloc::Global;
 use cpymem_refcount::raw::trashcan::{self, Dispose};
 
+use crate::checked;
 use crate::heap::{HeapPtr, PURPLE_WORD};
 use crate::listing::Listing;
 use crate::object::ObjPtr;
@@ -77,7 +78,7 @@ unsafe impl Dispose for Dead {
         let vtable = meta.vtable();
         let _memory = Memory(self.0, vtable);
         // SAFETY: the object is dead: its value is dropped once, here.
-        unsafe { (vtable.drop)(self.0.as_ptr()) }
+        checked::dropping(self.0, || unsafe { (vtable.drop)(self.0.as_ptr()) });
     }
 }
 

@@ -7,6 +7,7 @@ use core::ops::{BitOr, BitOrAssign};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
+use crate::checked;
 use crate::schedule::Generation;
 
 /// What a panic left.
@@ -132,7 +133,7 @@ impl Events {
 
     /// Runs user code of a collection; a panic goes to the hook, or is kept if it is the first.
     pub(crate) fn guard(&self, run: impl FnOnce()) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| checked::unobserved(run))) {
             self.unraisable(panic);
         }
     }

@@ -11,6 +11,7 @@ use core::ptr::NonNull;
 
 use cpymem_refcount::raw::{Decrement, Header};
 
+use crate::checked;
 use crate::death;
 use crate::object::ObjPtr;
 use crate::vtable::GcBox;
@@ -167,6 +168,7 @@ impl<T: ?Sized + 'static> Clone for Gc<T> {
     fn clone(&self) -> Gc<T> {
         if let Some(object) = self.object() {
             object.header().increment();
+            checked::acquired(object);
         }
         Gc { ptr: self.ptr, owns: PhantomData }
     }
@@ -177,6 +179,7 @@ impl<T: ?Sized + 'static> Drop for Gc<T> {
     #[inline]
     fn drop(&mut self) {
         let Some(object) = self.object() else { return };
+        checked::released(object);
         match object.header().decrement_fast() {
             Decrement::Done if !object.meta().turns_purple() => {}
             Decrement::Done => death::note_decrement(object),

@@ -2,14 +2,16 @@
 #![allow(unsafe_code, reason = "a heap is shared by its objects and freed by the last of them")]
 
 use core::alloc::Layout;
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
+use std::rc::Rc;
 
 use cpymem_allocator::pool::{Pool, PoolConfig, PoolHeap};
 use cpymem_refcount::raw::Header;
 
 use crate::events::Events;
+use crate::finalizers::Finalizers;
 use crate::listing::Listing;
 use crate::object::{ObjPtr, SIDE_BYTES};
 use crate::schedule::Schedule;
@@ -57,6 +59,8 @@ pub(crate) struct Heap {
     pub(crate) inconsistent: Cell<usize>,
     pub(crate) events: Events,
     pub(crate) watchers: Watchers,
+    /// Made with the first finalizer.
+    pub(crate) finalizers: OnceCell<Rc<Finalizers>>,
     /// Objects that `Debug::SAVEALL` kept; one reference to each is the heap's.
     pub(crate) garbage: RefCell<Vec<ObjPtr>>,
     pub(crate) weakref_order: Cell<WeakrefOrder>,
@@ -106,6 +110,7 @@ impl HeapPtr {
             inconsistent: Cell::new(0),
             events: Events::default(),
             watchers: Watchers::default(),
+            finalizers: OnceCell::new(),
             garbage: RefCell::default(),
             weakref_order: Cell::default(),
             step_baseline: Cell::new(0),

@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, TryLockError};
 
 use crate::trace::Trace;
-use crate::visitor::{Clearer, Visitor};
+use crate::visitor::{Clearer, Note, Visitor};
 
 /// A type that owns no `Gc`.
 macro_rules! leaf {
@@ -292,7 +292,22 @@ wrapper! {
     Wrapping, |this| this.0, this.0;
     Saturating, |this| this.0, this.0;
     AssertUnwindSafe, |this| this.0, this.0;
-    ManuallyDrop, |this| **this, **this;
+}
+
+// SAFETY: the value is visited once, and cleared.
+unsafe impl<T: Trace> Trace for ManuallyDrop<T> {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        visitor.note(Note::Undropped);
+        (**self).visit(visitor);
+    }
+
+    fn clear(&mut self, clearer: &mut Clearer<'_>) {
+        (**self).clear(clearer);
+    }
+
+    fn needs_trace() -> bool {
+        T::needs_trace()
+    }
 }
 
 // SAFETY: a pinned box owns its value alone; nothing is moved.

@@ -32,8 +32,8 @@ pub(crate) fn objects(heap: HeapPtr, generation: Option<Generation>) -> Vec<AnyG
 pub(crate) struct Edges(pub(crate) Vec<Target>);
 
 impl EdgeSink for Edges {
-    fn take(&mut self, targets: &[Target]) {
-        self.0.extend_from_slice(targets);
+    fn edge(&mut self, target: Target) {
+        self.0.push(target);
     }
 }
 

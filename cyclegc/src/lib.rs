@@ -40,6 +40,11 @@
 //! 8 bytes of header and 2 side bytes an object; a clone is an increment. A collection looks at every candidate
 //! twice and uses no recursion: a ring of ten million objects is collected on a stack of 512 KiB.
 //!
+//! # Hand-written `Trace`
+//! [`Collector::audit`] compares what a whole heap reports with what it counts. The feature `checked` does that at each death: what
+//! `Trace::visit` reported, what `Trace::clear` severed, and what the value then released. A reference that is hidden,
+//! reported twice or not cleared is a panic that names the types. It costs a visit and a table for each death, and is for test suites.
+//!
 //! # What it does not do
 //! Share objects between threads. Collect a cycle across two [`Collector`]s.
 //!
@@ -60,7 +65,7 @@
 //! | `WeakMethodTestCase` | bound methods |
 //! | `test_weak_*_iters`, `test_weak_*_destroy_while_iterating`, `*_popitem`, `*_setdefault`, `*_update`, `*_union_operators`, `test_make_weak_*`, `*_delitem`, the mapping protocol | the dict protocol: the maps here hand out snapshots |
 //! | `*_race`, `test_threaded_*`, `test_weak_valued_consistency` | a heap belongs to one thread |
-//! | `FinalizeTestCase`, `test_names`, `test_remove_closure` | `weakref.finalize` is not there yet; contents of modules |
+//! | `FinalizeTestCase.test_arg_errors`, `test_names`, `test_remove_closure` | how arguments are passed; contents of modules |
 //!
 //! Where the original checks an order that CPython changed after 3.13 (weak references without a callback now die after the finalizers), the
 //! test checks the newer one, and another one [`WeakrefOrder::Py313`].
@@ -73,24 +78,35 @@ struct Readme;
 extern crate self as cpymem_cyclegc;
 
 // Each file imports only from those to its left:
-//   visitor, vtable, side_word, object | listing, schedule, events, watcher, heap, death | gc_ptr, trace, weak, any, impls |
-//   candidates, subtract, mark, weakrefs, teardown, recent, collect | inspect, audit, step | weak_map | typed, coerce, collector, gc
+//   visitor, vtable, side_word, object, checked | listing, schedule, events, watcher, finalizers, heap, death | gc_ptr, trace, weak, any, impls |
+//   reached, numbers, gc_refs, mark, candidates, subtract, recent, full, weakrefs, teardown, inspect, audit, collect | step |
+//   weak_map | typed, coerce, collector, finalize, gc, graph | patterns
 mod any;
 mod audit;
 mod candidates;
+mod checked;
 mod coerce;
 mod collect;
 mod collector;
 mod death;
 mod events;
+pub mod finalize;
+mod finalizers;
+mod full;
 pub mod gc;
 mod gc_ptr;
+mod gc_refs;
+pub mod graph;
 mod heap;
 mod impls;
 mod inspect;
 mod listing;
 mod mark;
+mod numbers;
 mod object;
+#[cfg(feature = "patterns")]
+pub mod patterns;
+mod reached;
 mod recent;
 mod schedule;
 mod side_word;
@@ -139,6 +155,7 @@ pub use collector::{Collector, GenerationStats, Stats, collect};
 /// ```
 pub use cpymem_cyclegc_derive::Trace;
 pub use events::{CallbackId, Debug, Info, Phase};
+pub use finalize::{Finalizer, finalize};
 pub use gc_ptr::Gc;
 pub use heap::WeakrefOrder;
 pub use schedule::Generation;

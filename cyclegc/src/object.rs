@@ -104,14 +104,6 @@ impl ObjPtr {
         unsafe { SidePtr::new(side) }
     }
 
-    /// As [`side_ptr`](Self::side_ptr), and asks for the bytes to be brought into the cache.
-    #[inline(always)]
-    pub(crate) fn prefetched_side_ptr(self) -> SidePtr {
-        let side = self.side_ptr();
-        side.prefetch();
-        side
-    }
-
     /// Reports the edges of the object. The caller lets no user code run that could change it meanwhile.
     #[inline(always)]
     pub(crate) fn visit(self, visitor: &mut Visitor<'_>) {

@@ -8,8 +8,13 @@ use crate::side_word::{SidePtr, SideWord};
 
 /// The objects of a generation and all younger ones have moved one on.
 pub(crate) fn forget(heap: HeapPtr, generation: Generation) {
-    if generation != Generation::Young {
-        return heap.recent.drain(|_| {});
+    match generation {
+        Generation::Young => {}
+        Generation::Middle => return heap.recent.drain(|_| {}),
+        Generation::Old => {
+            promote(heap); // a full pass has not touched their side words
+            return;
+        }
     }
     for pool in (0..heap.recent.len()).filter_map(|place| heap.recent.get(place)) {
         if heap.recent.flags(pool) & HAS_YOUNG != 0 {

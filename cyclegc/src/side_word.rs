@@ -8,6 +8,8 @@
 //!                 0xffff                  a candidate that was reached
 //! ```
 //!
+//! Only passes over a part of the heap use the words so; a full one leaves them at rest.
+//!
 //! A word at rest is no candidate, so an edge out of the set of candidates, also to an object of another heap,
 //! changes nothing. Words are only ever out of rest while a pass looks for garbage, when no user code runs.
 #![allow(unsafe_code, reason = "side bytes are reached by address")]
@@ -84,17 +86,6 @@ impl SideWord {
     }
 }
 
-/// Four neighbouring side words.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Quad(u64);
-
-impl Quad {
-    /// All four reached.
-    pub(crate) const REACHED: Quad = Quad(u64::MAX);
-    /// All four old and at rest.
-    pub(crate) const OLD: Quad = Quad(0);
-}
-
 /// Where the side bytes of a block are.
 ///
 /// # Invariants
@@ -124,33 +115,9 @@ impl SidePtr {
         unsafe { self.0.write(word.0) }
     }
 
-    /// This word and the next three, if all say that their candidate was reached.
-    ///
-    /// The caller knows that the four belong to carved blocks of one pool and that this one's index is a multiple of four.
-    #[inline(always)]
-    pub(crate) fn reached_quad(self) -> Option<Quad> {
-        debug_assert!(self.addr().is_multiple_of(8));
-        // SAFETY: invariants 1 and 2 for all four words; side bytes start at a multiple of 16, so these are aligned to 8.
-        let quad = Quad(unsafe { self.0.cast::<u64>().read() });
-        (quad == Quad::REACHED).then_some(quad)
-    }
-
-    /// Sets this word and the next three: see [`reached_quad`](Self::reached_quad).
-    #[inline(always)]
-    pub(crate) fn set_quad(self, quad: Quad) {
-        // SAFETY: as in `reached_quad`.
-        unsafe { self.0.cast::<u64>().write(quad.0) }
-    }
-
     #[inline(always)]
     pub(crate) fn addr(self) -> usize {
         self.0.addr().get()
-    }
-
-    /// Asks for the word to be brought into the cache.
-    #[inline(always)]
-    pub(crate) fn prefetch(self) {
-        prefetch(self.0.as_ptr().cast_const().cast());
     }
 }
 

@@ -23,8 +23,6 @@
 use core::hash::{BuildHasherDefault, Hasher};
 use core::time::Duration;
 use std::collections::HashMap;
-use std::panic::resume_unwind;
-use std::thread;
 use std::time::Instant;
 
 use cpymem_allocator::pool::Pool;
@@ -32,7 +30,6 @@ use cpymem_allocator::pool::Pool;
 use crate::candidates::Found;
 use crate::collect::{self, Running};
 use crate::death::{HAS_PURPLE, HAS_TRIED};
-use crate::events::discard;
 use crate::heap::HeapPtr;
 use crate::inspect::Edges;
 use crate::object::ObjPtr;
@@ -53,7 +50,7 @@ pub struct StepReport {
     /// The most objects that one search followed: a component larger than the budget shows here.
     pub largest: usize,
     /// The heap had grown by more than an eighth since a step or a full collection last left nothing to look at, and the
-    /// step took up to three times its budget; or by more than a quarter, and everything that lost references was looked at.
+    /// step took up to three times its budget; or by more than a quarter, and it took about as long as a full collection more.
     pub over_budget: bool,
     /// That was not enough either, and a full collection ran.
     pub full_collection: bool,
@@ -92,25 +89,23 @@ pub(crate) fn step(heap: HeapPtr, budget: Duration) -> StepReport {
     let start = Instant::now();
     let mut step = Step::new(heap, start.checked_add(budget));
     heap.events.guard(|| step.run());
-    for (growth, deadline) in [(8, start.checked_add(3 * budget)), (4, None)] {
+    let thrice = budget.saturating_mul(3);
+    for (growth, longest) in [(8, thrice), (4, thrice.saturating_add(step.full_collection_time()))] {
         if !step.report.done && step.has_grown_by(growth) {
-            step.clock.deadline = deadline;
+            step.clock.deadline = start.checked_add(longest);
             step.report.over_budget = true;
             heap.events.guard(|| step.run());
         }
     }
-    let full = heap.given_up.get() > 0 && step.has_grown_by(4);
+    // Searches may look at the same objects again and again; a full collection looks at each twice.
+    let full = (heap.given_up.get() > 0 || !step.report.done) && step.has_grown_by(4);
     let mut report = step.report;
     if report.done && heap.given_up.get() == 0 {
         heap.step_baseline.set(heap.pools.live_blocks());
     }
     let panic = heap.events.take_panic();
     drop(running);
-    match panic {
-        Some(panic) if thread::panicking() => discard(panic),
-        Some(panic) => resume_unwind(panic),
-        None => {}
-    }
+    collect::resume(panic);
     if full {
         report.full_collection = true;
         report.collected += collect::collect(heap, Generation::Old);
@@ -170,6 +165,11 @@ impl Step {
     fn has_grown_by(&self, part: usize) -> bool {
         let baseline = self.heap.step_baseline.get();
         self.heap.pools.live_blocks() > baseline + baseline / part + TOGETHER
+    }
+
+    /// What a full collection would take, roughly: after that much time it is not worth while to avoid it any longer.
+    fn full_collection_time(&self) -> Duration {
+        Duration::from_nanos(self.heap.pools.live_blocks() as u64 * 50)
     }
 
     /// Looks at purple objects, those of the pools noted last first, until none is left or time is over.
@@ -447,7 +447,8 @@ impl Search {
             }
         }
         for node in self.nodes.drain(..).filter(|node| node.is_member) {
-            found.add(node.object, node.object.side_ptr());
+            node.object.side_ptr().set(SideWord::OLD);
+            found.add(node.object);
         }
     }
 }

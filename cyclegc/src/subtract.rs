@@ -11,7 +11,7 @@ use crate::candidates::Candidates;
 use crate::heap::HeapPtr;
 use crate::object::ObjPtr;
 use crate::side_word::{SidePtr, SideWord};
-use crate::visitor::{EdgeSink, PerEdge, Target, Visitor};
+use crate::visitor::{EdgeSink, Target, Visitor};
 
 /// Takes the edges of candidates.
 struct Subtraction<'a> {
@@ -25,10 +25,11 @@ struct Subtraction<'a> {
 /// Takes one off `gc_refs` of the target of every edge. `false` if the reported edges contradict the counts.
 #[must_use]
 pub(crate) fn subtract_refs(heap: HeapPtr, candidates: &mut Candidates) -> bool {
-    let mut subtraction = Subtraction { large: &mut candidates.large, underflow: false, pinned: false };
-    let mut visitor = Visitor::new(&mut subtraction);
-    Candidates::for_each(&heap, &candidates.which, |slot| slot.object.visit(&mut visitor));
-    drop(visitor);
+    let Candidates { slots, large, .. } = candidates;
+    let mut subtraction = Subtraction { large, underflow: false, pinned: false };
+    for slot in slots {
+        slot.object.visit(&mut Visitor::new(&mut subtraction));
+    }
     if subtraction.pinned {
         heap.leftover.set(true);
     }
@@ -36,15 +37,14 @@ pub(crate) fn subtract_refs(heap: HeapPtr, candidates: &mut Candidates) -> bool 
 }
 
 impl EdgeSink for Subtraction<'_> {
-    fn take(&mut self, targets: &[Target]) {
+    #[inline]
+    fn edge(&mut self, target: Target) {
         // SAFETY: an edge leads to a live object.
-        let sides = PerEdge::new(targets, |target| unsafe { ObjPtr::new(target) }.prefetched_side_ptr());
-        for side in sides.iter() {
-            let word = side.get();
-            match word.less_one() {
-                Some(less) => side.set(less),
-                None => self.edge_slow(side, word),
-            }
+        let side = unsafe { ObjPtr::new(target) }.side_ptr();
+        let word = side.get();
+        match word.less_one() {
+            Some(less) => side.set(less),
+            None => self.edge_slow(side, word),
         }
     }
 

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cpymem_refcount::raw::Decrement;
 
+use crate::checked;
 use crate::death;
 use crate::heap::HeapPtr;
 use crate::object::ObjPtr;
@@ -55,7 +56,7 @@ fn sever(heap: HeapPtr, garbage: &[ObjPtr]) -> Vec<ObjPtr> {
     each_guarded(heap, garbage.iter().copied(), |object| {
         // SAFETY: nothing outside the garbage refers to the object, its weak references are dead, and the only user
         // code that runs before everything is severed sees nothing but what its own object held.
-        unsafe { object.clear(&mut clearer) }
+        checked::clearing(object, &mut clearer, |clearer| unsafe { object.clear(clearer) });
     });
     drop(clearer);
     released

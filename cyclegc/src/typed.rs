@@ -9,6 +9,7 @@ use core::ptr::NonNull;
 use allocator_api2::alloc::Global;
 use cpymem_allocator::pool::Pool;
 
+use crate::checked;
 use crate::gc_ptr::Gc;
 use crate::heap::HeapPtr;
 use crate::object::ObjPtr;
@@ -76,6 +77,7 @@ pub(crate) fn new_object<T: Trace + 'static>(heap: HeapPtr, value: T) -> Gc<T> {
     let (pool, object) = alloc::<T>(heap);
     // SAFETY: the block is ours and has room for the value.
     unsafe { complete(heap, pool, object, value) };
+    checked::acquired(object);
     // SAFETY: the reference that the header has counted since `alloc`.
     unsafe { Gc::from_owned(object.as_ptr().cast()) }
 }
@@ -107,6 +109,7 @@ pub(crate) fn new_cyclic<T: Trace + 'static>(heap: HeapPtr, make: impl FnOnce(&W
     if let Some(side) = object.side() {
         side.revive();
     }
+    checked::acquired(object);
     // SAFETY: the reference that the header has counted since `alloc`.
     unsafe { Gc::from_owned(ptr) }
 }

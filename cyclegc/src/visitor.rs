@@ -1,7 +1,7 @@
 //! [`Visitor`] and [`Clearer`]: what a value is shown when it is asked for its edges.
 //!
-//! Edges are gathered, and handed on in batches: whoever takes them can fetch what they lead to from memory for the
-//! whole batch at once, so that one cache miss does not wait for the other.
+//! What a [`Clearer`] gathers is handed on in batches: whoever takes it can fetch the objects from memory for the whole batch at
+//! once, so that one cache miss does not wait for the other.
 #![allow(unsafe_code, reason = "the gathered edges lie in uninitialised memory")]
 
 use core::mem::MaybeUninit;
@@ -15,61 +15,41 @@ pub(crate) type Target = NonNull<Header>;
 /// Edges that are handed on together.
 pub(crate) const BATCH: usize = 128;
 
+/// What a visit says about a value beside its edges.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Note {
+    /// A part that may own `Gc`s was not looked at.
+    LeftOut,
+    /// A part is never dropped.
+    Undropped,
+    /// The type has a destructor of its own.
+    OwnDrop,
+}
+
 /// Takes the edges that objects report.
 pub(crate) trait EdgeSink {
-    /// Takes at most [`BATCH`] edges. Their targets are alive while no user code runs.
-    fn take(&mut self, targets: &[Target]);
+    /// Takes one edge. Its target is alive while no user code runs.
+    fn edge(&mut self, target: Target);
 
     /// A part of the value could not be looked at; what it owns was not reported.
     fn pinned(&mut self) {}
 
     /// A weak reference with a callback, by the address of its watcher.
     fn weak(&mut self, _watcher: usize) {}
-}
 
-/// Something about each edge of a batch.
-///
-/// # Invariants
-/// 1. The first `len` elements are initialised.
-pub(crate) struct PerEdge<T> {
-    len: usize,
-    items: [MaybeUninit<T>; BATCH],
-}
-
-impl<T: Copy> PerEdge<T> {
-    /// What `of` says about each target.
-    #[inline(always)]
-    pub(crate) fn new(targets: &[Target], mut of: impl FnMut(Target) -> T) -> PerEdge<T> {
-        let mut this =
-            PerEdge { len: targets.len().min(BATCH), items: [const { MaybeUninit::uninit() }; BATCH] };
-        for (item, &target) in this.items.iter_mut().zip(targets) {
-            item.write(of(target));
-        }
-        this
-    }
-
-    /// The same, in the order of the targets.
-    #[inline(always)]
-    pub(crate) fn iter(&self) -> impl Iterator<Item = T> {
-        // SAFETY: invariant 1.
-        self.items[..self.len].iter().map(|item| unsafe { item.assume_init() })
-    }
+    /// What else is to be said about the value, for the feature `checked`.
+    fn note(&mut self, _note: Note) {}
 }
 
 /// Handed to [`Trace::visit`](crate::Trace::visit), which shows it every [`Gc`](crate::Gc) of the value.
-///
-/// # Invariants
-/// 1. The first `len` elements of `batch` are initialised.
 pub struct Visitor<'a> {
-    len: usize,
-    batch: [MaybeUninit<Target>; BATCH],
     sink: &'a mut dyn EdgeSink,
 }
 
 impl<'a> Visitor<'a> {
     #[inline]
     pub(crate) fn new(sink: &'a mut dyn EdgeSink) -> Visitor<'a> {
-        Visitor { len: 0, batch: [const { MaybeUninit::uninit() }; BATCH], sink }
+        Visitor { sink }
     }
 
     /// Reports the edges of a part of the value. The same as `part.visit(visitor)`, in the order that reads
@@ -86,39 +66,39 @@ impl<'a> Visitor<'a> {
         self.sink.pinned();
     }
 
+    /// Says that a part of the value is left out on purpose: what it owns counts as referenced from outside. Does nothing but
+    /// tell the feature `checked`, which would call that hidden; `#[trace(skip)]` calls it.
+    #[inline(always)]
+    pub fn skip<T: ?Sized>(&mut self, _part: &T) {
+        if core::mem::needs_drop::<T>() {
+            self.note(Note::LeftOut);
+        }
+    }
+
+    /// Says that the type has a destructor of its own, which may keep and release what it likes. Does nothing but tell the feature
+    /// `checked`; `#[trace(drop)]` calls it.
+    #[inline(always)]
+    pub fn own_drop(&mut self) {
+        self.note(Note::OwnDrop);
+    }
+
+    #[inline(always)]
+    pub(crate) fn note(&mut self, note: Note) {
+        if cfg!(feature = "checked") {
+            self.sink.note(note);
+        }
+    }
+
     /// One edge.
     #[inline(always)]
     pub(crate) fn edge(&mut self, target: Target) {
-        if self.len == BATCH {
-            self.flush();
-        }
-        self.batch[self.len].write(target);
-        self.len += 1;
+        self.sink.edge(target);
     }
 
     /// A weak reference with a callback.
     #[cold]
     pub(crate) fn weak(&mut self, watcher: usize) {
         self.sink.weak(watcher);
-    }
-
-    /// Hands on what was gathered.
-    #[inline(never)]
-    pub(crate) fn flush(&mut self) {
-        let gathered = &raw const self.batch[..self.len] as *const [Target];
-        self.len = 0;
-        // SAFETY: invariant 1; the batch is not written before `take` returns, as the sink cannot reach it.
-        self.sink.take(unsafe { &*gathered });
-    }
-}
-
-impl Drop for Visitor<'_> {
-    /// Hands on the rest, unless a visit panicked: then the pass is over.
-    #[inline]
-    fn drop(&mut self) {
-        if self.len > 0 && !std::thread::panicking() {
-            self.flush();
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use core::ptr::NonNull;
 use allocator_api2::alloc::Global;
 use cpymem_refcount::raw::Side;
 
+use crate::checked;
 use crate::gc_ptr::Gc;
 use crate::heap::HeapPtr;
 use crate::object::ObjPtr;
@@ -100,7 +101,9 @@ impl<T: ?Sized + 'static> Weak<T> {
             Owned::Watcher(watcher) => !watcher.is_cleared() && unsafe { watcher.side().as_ref() }.upgrade(),
         };
         // SAFETY: a successful upgrade is a reference of ours to the live object.
-        alive.then(|| unsafe { Gc::from_owned(self.ptr) })
+        let gc = alive.then(|| unsafe { Gc::from_owned(self.ptr) });
+        gc.as_ref().and_then(Gc::object).into_iter().for_each(checked::acquired);
+        gc
     }
 
     /// Number of `Gc`s to the object; 0 if it is dead.

@@ -19,9 +19,7 @@ pub(crate) fn clear_watchers(heap: HeapPtr, garbage: &[ObjPtr]) -> Vec<WatcherPt
         return watchers;
     }
     let mut inside = Inside::default();
-    let mut visitor = Visitor::new(&mut inside);
-    garbage.iter().for_each(|object| object.visit(&mut visitor));
-    drop(visitor);
+    garbage.iter().for_each(|object| object.visit(&mut Visitor::new(&mut inside)));
     let (called, unheard): (Vec<_>, Vec<_>) = watchers.into_iter().partition(|watcher| {
         // One more handle is ours.
         watcher.handles() - 1 > inside.0.get(&watcher.addr()).copied().unwrap_or(0)
@@ -38,7 +36,7 @@ pub(crate) fn clear_watchers(heap: HeapPtr, garbage: &[ObjPtr]) -> Vec<WatcherPt
 struct Inside(HashMap<usize, usize>);
 
 impl EdgeSink for Inside {
-    fn take(&mut self, _: &[Target]) {}
+    fn edge(&mut self, _: Target) {}
 
     fn weak(&mut self, watcher: usize) {
         *self.0.entry(watcher).or_default() += 1;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use crate::record_explain::Cost;
+
 /// Tells what holds a Python process's memory, and which remedy will help.
 ///
 /// Without a command it runs the main job: every workload on the recordings that the program carries, then the
@@ -37,17 +39,15 @@ pub struct Options {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run workloads on the recordings that the program carries, or compare allocators.
+    /// Run workloads: each makes a claim about memory, shows what was expected and seen, and can fail.
     #[command(args_conflicts_with_subcommands = true)]
     Bench {
         /// What else to measure.
         #[command(subcommand)]
         what: Option<Bench>,
-        /// Names of workloads; all of them if there is none.
-        workloads: Vec<String>,
-        /// List the workloads and do nothing.
-        #[arg(long)]
-        list: bool,
+        /// Which, and how.
+        #[command(flatten)]
+        run: Box<Run>,
     },
     /// Replay an allocation trace (PMTRACE 1) on several allocators.
     Replay {
@@ -75,11 +75,98 @@ pub enum Command {
         #[arg(long, value_name = "V,...", value_delimiter = ',')]
         python: Vec<String>,
     },
+    /// Tell what holds a process's memory and what to do, from heap dumps.
+    ///
+    /// Several dumps of one process, in the order they were made, show what grows.
+    Explain {
+        /// The dumps (PYHEAP 1 or 2), plain or gzip; - is standard input.
+        #[arg(required = true)]
+        files: Vec<OsString>,
+        /// The failure that hurts most: remedies that do not risk it come first.
+        #[arg(long, value_enum)]
+        cost: Option<Cost>,
+        /// Write the decision into a folder: finding.md, a program that shows the finding, a template of the change.
+        #[arg(long, value_name = "DIR")]
+        decision: Option<PathBuf>,
+        /// Replace files of an earlier decision.
+        #[arg(long, requires = "decision")]
+        force: bool,
+    },
+    /// Print the program that makes heap dumps: one Python file, standard library only.
+    Dump {
+        /// Print it to standard output; its head tells how to use it.
+        #[arg(long, required = true)]
+        helper: bool,
+    },
     /// Rebuild a heap dump (PYHEAP 1 or 2) with real objects and collect it.
     Heap {
         /// The dump, plain or gzip; - is standard input.
         file: OsString,
     },
+}
+
+/// Options of `bench` without a subcommand.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Run {
+    /// Names of workloads; all of them if there is none.
+    pub workloads: Vec<String>,
+    /// A page for each workload: what it shows, the real case that it stands for, what it costs.
+    #[arg(long)]
+    pub list: bool,
+    /// Only workloads whose names contain this; may be given several times.
+    #[arg(long, value_name = "TEXT,...", value_delimiter = ',')]
+    pub filter: Vec<String>,
+    /// How, and where to.
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// Options of a crate's suite of patterns.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Suite {
+    /// Names of patterns; all of them if there is none.
+    pub patterns: Vec<String>,
+    /// List the patterns and do nothing.
+    #[arg(long)]
+    pub list: bool,
+    /// Only patterns whose names contain this; may be given several times.
+    #[arg(long, value_name = "TEXT,...", value_delimiter = ',')]
+    pub filter: Vec<String>,
+    /// Only subjects whose names contain this; all of them if there is none.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// How, and where to.
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// How comparisons are made, and where their results go.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct How {
+    /// How much is done; 1 is what the page or the pattern says.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor)]
+    pub scale: f64,
+    /// The seed of every random choice.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// A CPython that takes part; may be given several times.
+    #[arg(long, value_name = "PROGRAM")]
+    pub python: Vec<PathBuf>,
+    /// Save the run to a file that does not exist yet.
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Compare with a saved run, and tell which differences are real.
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<OsString>,
+    /// Print Markdown.
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+    /// Write a page of the run, with pictures, to a file that does not exist yet.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Let --save and --html replace a file.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// What `bench` measures beside the workloads.
@@ -91,6 +178,10 @@ pub enum Bench {
     /// allocators written in C and C++ need the cargo feature `rivals`; they must be built without debug
     /// information in the profile, or they are not optimised.
     Allocator(Allocator),
+    /// Compare counted pointers and interners on patterns, in turn; with the cargo feature `rivals` those of other crates, too.
+    Refcount(Suite),
+    /// Compare cycle collectors on patterns, in turn; with the cargo feature `rivals` those of other crates, too.
+    Cyclegc(Suite),
     /// Compare what allocators keep resident, each in a process of its own.
     ///
     /// Traces are replayed whole (the peak, and what stays), and once more with the calls alone that CPython's
@@ -181,6 +272,12 @@ pub struct Allocator {
     /// List the patterns and do nothing.
     #[arg(long)]
     pub list: bool,
+}
+
+/// A scale.
+fn factor(text: &str) -> Result<f64, String> {
+    let factor: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.001..=100.0).contains(&factor) { Ok(factor) } else { Err("not between 0.001 and 100".to_owned()) }
 }
 
 /// Bytes from a number with an optional unit of 1024: K, M, G, T.

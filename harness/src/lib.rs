@@ -2,10 +2,13 @@
 
 pub mod allocators;
 pub mod args;
+pub mod bench;
 pub mod budget;
 pub mod classes;
 pub mod command;
+pub mod dumper;
 pub mod error;
+pub mod explain;
 pub mod heap;
 pub mod input;
 pub mod lines;
@@ -15,8 +18,10 @@ pub mod pymalloc;
 pub mod rebuild;
 pub mod record;
 pub mod record_classes;
+pub mod record_explain;
 pub mod replay;
 pub mod report;
+pub mod statistics;
 pub mod text;
 pub mod trace;
 pub mod units;

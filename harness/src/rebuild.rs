@@ -1,20 +1,19 @@
 //! A dumped heap, rebuilt with real objects and collected.
 //!
-//! Every object that CPython tracked becomes a [`Gc`]; its references to other tracked objects become edges,
-//! and every reference that its count knows and no tracked object reports becomes a handle:
+//! Every object that CPython tracked becomes an object of a [`GraphHeap`]; its references to other tracked objects become edges,
+//! and every reference that its count knows and no tracked object reports comes from outside:
 //!
 //! ```text
-//! handles of an object = its reference count - references in the lists of tracked objects
+//! references from outside = its reference count - references in the lists of tracked objects
 //! ```
 //!
 //! So the collector sees what CPython's saw: the same counts, the same edges, no roots named by anyone. What it
 //! finds unreachable is what `gc.collect()` found. Reachability is computed nowhere else.
 
-use std::cell::{OnceCell, RefCell};
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use cpymem_cyclegc::{Collector, Gc, Trace};
+use cpymem_cyclegc::Collector;
+use cpymem_cyclegc::graph::{Graph, GraphError, GraphHeap, References};
 
 use crate::budget::{Budget, OverBudget};
 use crate::error::{InputError, Place};
@@ -23,38 +22,15 @@ use crate::input::Input;
 use crate::progress::Progress;
 use crate::record::{Check, GarbageRecord, HeapRecord, InputRecord, TypeRecord};
 
-/// Bytes that a rebuilt object costs: its block, its side bytes, its place in the index.
-const NODE_BYTES: u64 = 64;
-/// Bytes of an edge or a handle.
+/// Bytes of an object and of an edge in a [`Graph`], with room to grow.
+const OBJECT_BYTES: u64 = 32;
 const EDGE_BYTES: u64 = 8;
-
-/// A rebuilt object.
-#[derive(Trace)]
-#[trace(drop)]
-struct Node {
-    edges: OnceCell<Box<[Gc<Node>]>>,
-    #[trace(skip)]
-    id: u32,
-    /// Where destroyed objects are written down.
-    #[trace(skip)]
-    destroyed: Rc<RefCell<Vec<u32>>>,
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.destroyed.borrow_mut().push(self.id);
-    }
-}
 
 /// A dump whose tracked objects are real.
 pub struct Rebuilt {
-    /// One handle too many on each object, until [`Rebuilt::collect`].
-    nodes: Vec<Gc<Node>>,
-    /// One handle for each reference from outside.
-    handles: Vec<Gc<Node>>,
-    destroyed: Rc<RefCell<Vec<u32>>>,
-    /// Dropped after the handles, so that its last collection finds everything that is left.
-    collector: Collector,
+    heap: GraphHeap,
+    /// The dump id of each object of the graph.
+    tracked: Vec<u32>,
 }
 
 impl Rebuilt {
@@ -64,57 +40,58 @@ impl Rebuilt {
     /// If an object has fewer references than tracked objects report, or rebuilding needs more memory than
     /// the input's limits allow.
     pub fn new(input: &Input, dump: &Dump) -> Result<Rebuilt, InputError> {
+        Self::on(Collector::new(), input, dump)
+    }
+
+    /// Rebuilds them on a collector with settings of its own.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn on(collector: Collector, input: &Input, dump: &Dump) -> Result<Rebuilt, InputError> {
         let tracked: Vec<u32> = dump.ids().filter(|&id| is_tracked(dump, id)).collect();
         let mut budget = Budget::new(input.limits().memory_bytes);
         let over = |over: OverBudget| InputError::new(input.name(), Place::Line(0), over);
-        let outside = outside_references(input, dump, &tracked)?;
         let edges: u64 = tracked.iter().map(|&id| dump.referents(id).len() as u64).sum();
-        let references = edges + outside.iter().map(|&n| u64::from(n)).sum::<u64>();
-        budget.charge(tracked.len() as u64 * NODE_BYTES).map_err(over)?;
-        budget.charge(references.saturating_mul(EDGE_BYTES)).map_err(over)?;
-
-        let collector = Collector::new();
-        let destroyed = Rc::default();
-        let make = |&id: &u32| {
-            collector.alloc(Node { edges: OnceCell::new(), id, destroyed: Rc::clone(&destroyed) })
-        };
-        let nodes: Vec<Gc<Node>> = tracked.iter().map(make).collect();
-        let place = places(dump, &tracked);
-        for (node, &id) in nodes.iter().zip(&tracked) {
-            let referents = dump.referents(id).iter();
-            let targets = referents.filter_map(|&target| nodes.get(place[target as usize] as usize).cloned());
-            // Set once, here.
-            let _ = node.edges.set(targets.collect());
-        }
-        let mut handles = Vec::with_capacity(outside.iter().map(|&n| n as usize).sum());
-        for (node, &n) in nodes.iter().zip(&outside) {
-            handles.extend((0..n).map(|_| node.clone()));
-        }
-        Ok(Rebuilt { nodes, handles, destroyed, collector })
+        budget.charge(tracked.len() as u64 * OBJECT_BYTES + edges * EDGE_BYTES).map_err(over)?;
+        let wrong = |error: GraphError| graph_error(input, dump, &tracked, error);
+        let graph = graph(dump, &tracked).map_err(wrong)?;
+        budget.charge(graph.build_bytes()).map_err(over)?;
+        let heap = graph.build(collector).map_err(wrong)?;
+        Ok(Rebuilt { heap, tracked })
     }
 
     /// The rebuilt objects with their counts: dump id and `strong_count`.
     pub fn counts(&self) -> impl Iterator<Item = (u32, usize)> {
-        // One reference is the index's own.
-        self.nodes.iter().map(|node| (node.id, Gc::strong_count(node) - 1))
+        self.heap.counts().map(|(object, count)| (self.tracked[object as usize], count))
     }
 
-    /// Handles that stand for references from outside.
-    pub fn outside_references(&self) -> usize {
-        self.handles.len()
+    /// References from outside.
+    pub fn outside_references(&self) -> u64 {
+        self.heap.outside_references()
+    }
+
+    /// The rebuilt heap, whose object `i` is the `i`th tracked one.
+    pub fn heap(&mut self) -> &mut GraphHeap {
+        &mut self.heap
+    }
+
+    /// Ids in the dump of the objects that were destroyed so far, ascending.
+    pub fn destroyed(&self) -> Vec<u32> {
+        let destroyed = self.heap.destroyed();
+        let mut ids: Vec<u32> = destroyed.into_iter().map(|object| self.tracked[object as usize]).collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// Runs the collector, then once more over what is left.
     pub fn collect(mut self) -> Collected {
-        self.nodes = Vec::new();
-        let died_before = self.destroyed.borrow().len();
+        self.heap.release_all();
         let start = Instant::now();
-        let found = self.collector.collect();
+        let found = self.heap.collector().collect();
         let elapsed = start.elapsed();
-        let mut garbage = self.destroyed.borrow()[died_before..].to_vec();
-        garbage.sort_unstable();
+        let garbage = self.destroyed();
         let start = Instant::now();
-        let again = self.collector.collect();
+        let again = self.heap.collector().collect();
         Collected { found, garbage, elapsed, again, live_pass: start.elapsed() }
     }
 }
@@ -137,41 +114,38 @@ fn is_tracked(dump: &Dump, id: u32) -> bool {
     dump.is_object(id) && dump.tracked(id)
 }
 
-/// Position of each object among the tracked ones; `u32::MAX` for the others.
-fn places(dump: &Dump, tracked: &[u32]) -> Vec<u32> {
+/// The tracked objects and the references between them. An immortal object has one from outside, so that it stays.
+fn graph(dump: &Dump, tracked: &[u32]) -> Result<Graph, GraphError> {
     let mut place = vec![u32::MAX; dump.len() as usize];
     for (position, &id) in (0..).zip(tracked) {
         place[id as usize] = position;
     }
-    place
+    let mut graph = Graph::new();
+    for &id in tracked {
+        let count = dump.refcount(id).filter(|_| !dump.immortal(id));
+        let targets = dump.referents(id).iter().map(|&target| place[target as usize]);
+        let tracked = targets.filter(|&place| place != u32::MAX);
+        graph.push(count.map_or(References::Outside(1), References::Total), tracked)?;
+    }
+    Ok(graph)
 }
 
-/// For each tracked object, its references from outside; an immortal object has one, so that it stays.
-fn outside_references(input: &Input, dump: &Dump, tracked: &[u32]) -> Result<Vec<u32>, InputError> {
-    let mut inside = vec![0u32; dump.len() as usize];
-    for &id in tracked {
-        for &target in dump.referents(id) {
-            inside[target as usize] += 1;
+/// What is wrong with a dump whose graph is.
+fn graph_error(input: &Input, dump: &Dump, tracked: &[u32], error: GraphError) -> InputError {
+    let (object, what) = match error {
+        GraphError::NoReferences { object } => (object, "has no references and should be dead".to_owned()),
+        GraphError::TooFewReferences { object, total, edges } => {
+            (object, format!("counts {total} references, but tracked objects report {edges}"))
         }
-    }
-    let outside = |&id: &u32| {
-        let Some(count) = dump.refcount(id).filter(|_| !dump.immortal(id)) else {
-            return Ok(1);
-        };
-        let reported = inside[id as usize];
-        let wrong = |what: String| {
-            // Rows follow the header line and the process line, if there is one.
-            let line = u64::from(id) + 2 + u64::from(dump.process.is_some());
-            InputError::new(input.name(), Place::Line(line), what)
-        };
-        if count == 0 {
-            return Err(wrong(format!("object {id} has no references and should be dead")));
+        GraphError::TooManyReferences { object, references } => {
+            (object, format!("has {references} references, more than this program can count"))
         }
-        count.checked_sub(reported).ok_or_else(|| {
-            wrong(format!("object {id} counts {count} references, but tracked objects report {reported}"))
-        })
+        other => return InputError::new(input.name(), Place::Line(0), other),
     };
-    tracked.iter().map(outside).collect()
+    let id = tracked[object as usize];
+    // Rows follow the header line and the process line, if there is one.
+    let line = u64::from(id) + 2 + u64::from(dump.process.is_some());
+    InputError::new(input.name(), Place::Line(line), format!("object {id} {what}"))
 }
 
 /// Reads a dump, rebuilds it, collects it, and checks what was found.
@@ -215,7 +189,7 @@ pub fn heap(input: &Input, progress: &Progress) -> Result<HeapRecord, InputError
         tracked: dump.ids().filter(|&id| is_tracked(&dump, id)).count() as u64,
         edges: dump.edges().len() as u64,
         own_bytes: objects().map(|id| dump.size(id)).sum(),
-        outside_references: outside as u64,
+        outside_references: outside,
         garbage,
         types: types(&dump, &collected.garbage),
         rebuild_ns: ns(rebuild),

@@ -2,9 +2,13 @@
 //!
 //! Units are in the names (`_bytes`, `_ns`); what is unknown is null, never 0.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::bench::against::SavedRun;
+use crate::bench::machine::{Build, Machine};
+use crate::bench::record::WorkloadRecord;
 use crate::input::Input;
+use crate::units;
 
 /// An input, as every document names it.
 #[derive(Clone, Debug, Serialize, PartialEq)]
@@ -32,7 +36,7 @@ impl InputRecord {
 }
 
 /// One thing that must hold; a program that finds it broken exits with 1.
-#[derive(Clone, Debug, Serialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct Check {
     /// What is claimed.
     pub claim: String,
@@ -45,6 +49,26 @@ pub struct Check {
 }
 
 impl Check {
+    /// A claim that a number is at most a limit.
+    pub fn at_most(claim: impl Into<String>, limit: f64, seen: f64) -> Check {
+        Check {
+            claim: claim.into(),
+            expected: format!("at most {}", units::plain(limit)),
+            seen: units::plain(seen),
+            holds: seen <= limit,
+        }
+    }
+
+    /// A claim that a number is at least a limit.
+    pub fn at_least(claim: impl Into<String>, limit: f64, seen: f64) -> Check {
+        Check {
+            claim: claim.into(),
+            expected: format!("at least {}", units::plain(limit)),
+            seen: units::plain(seen),
+            holds: seen >= limit,
+        }
+    }
+
     /// A claim that two numbers are equal.
     pub fn equal(claim: impl Into<String>, expected: u64, seen: u64) -> Check {
         Check {
@@ -219,6 +243,10 @@ pub enum Layer {
     Collector,
     /// Free memory that the allocator does not give back.
     Allocator,
+    /// What instances cost beside their values.
+    Class,
+    /// What is imported: code, and the libraries behind it.
+    Packaging,
     /// None of them: memory management is not the bottleneck.
     Elsewhere,
 }
@@ -236,8 +264,10 @@ pub struct Verdict {
     pub consequence: String,
     /// The smallest next step.
     pub step: Step,
-    /// 0 to 1: how far the first layer is ahead of the second.
+    /// 0 to 1: how far the first layer is ahead of the second, less for what the input does not tell.
     pub confidence: f64,
+    /// Why it is that much.
+    pub confidence_reason: String,
     /// Every number of the sentences, by name.
     pub facts: Vec<Fact>,
 }
@@ -380,11 +410,21 @@ pub struct CpythonBytes {
     pub bytes: u64,
 }
 
-/// Document `cpymem.main/1`: the main job.
+/// Document `cpymem.main/1`: a run of workloads, such as the main job.
 #[derive(Clone, Debug, Serialize)]
 pub struct MainRecord {
     /// `cpymem.main/1`.
     pub schema: &'static str,
+    /// Where it was measured.
+    pub machine: Machine,
+    /// What measured it.
+    pub build: Build,
+    /// The seed of the comparisons.
+    pub seed: u64,
+    /// The scale of the comparisons.
+    pub scale: f64,
+    /// Timed turns of the comparisons.
+    pub turns: usize,
     /// Every input of the run.
     pub input: Vec<InputRecord>,
     /// The recorded traces.
@@ -393,6 +433,10 @@ pub struct MainRecord {
     pub heaps: Vec<HeapRecord>,
     /// The profiles.
     pub profiles: Option<ProfilesRecord>,
+    /// The comparisons.
+    pub workloads: Vec<WorkloadRecord>,
+    /// Time of the whole run.
+    pub wall_ns: u64,
 }
 
 impl MainRecord {
@@ -401,6 +445,19 @@ impl MainRecord {
         let replays = self.replays.iter().flat_map(|replay| &replay.checks);
         let heaps = self.heaps.iter().flat_map(|heap| &heap.checks);
         let profiles = self.profiles.iter().flat_map(|profiles| &profiles.checks);
-        replays.chain(heaps).chain(profiles)
+        let workloads = self.workloads.iter().flat_map(|workload| &workload.checks);
+        replays.chain(heaps).chain(profiles).chain(workloads)
+    }
+
+    /// What can be compared with another run.
+    pub fn saved(&self) -> SavedRun {
+        SavedRun {
+            schema: self.schema.to_owned(),
+            machine: self.machine.clone(),
+            build: self.build.clone(),
+            seed: self.seed,
+            scale: self.scale,
+            workloads: self.workloads.clone(),
+        }
     }
 }

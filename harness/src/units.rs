@@ -42,6 +42,15 @@ pub fn share(value: f64) -> String {
     if (1.0..99.0).contains(&percent) { format!("{percent:.1} %") } else { format!("{percent:.2} %") }
 }
 
+/// A number without a unit: whole as it is, otherwise with three digits that tell.
+pub fn plain(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        return format!("{value}");
+    }
+    let before = value.abs().log10().floor().max(-9.0) as i32 + 1;
+    format!("{value:.*}", (3 - before).max(0) as usize)
+}
+
 /// Text of an input as it may be printed: without control characters, which a terminal would obey.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
@@ -77,6 +86,10 @@ mod tests {
         assert_eq!([bytes(5 << 20), bytes(1023 << 20)], ["5.0 MiB", "1.0 GiB"]);
         assert_eq!([time(7), time(1500), time(2_040_000)], ["7 ns", "1.5 us", "2.0 ms"]);
         assert_eq!([share(0.1703), share(0.0007), share(0.99975)], ["17.0 %", "0.07 %", "99.98 %"]);
+        assert_eq!(
+            [plain(7.0), plain(0.04567), plain(1234.5), plain(2.0 / 3.0)],
+            ["7", "0.0457", "1234", "0.667"]
+        );
         assert!(bytes(u64::MAX).ends_with(" TiB") && time(u64::MAX).ends_with(" s"));
     }
 }

@@ -3,7 +3,11 @@
 
 mod common;
 
-use common::{open, recordings, sample};
+use std::time::Duration;
+
+use common::{Random, open, recordings, sample};
+use cpymem_cyclegc::graph::GraphHeap;
+use cpymem_cyclegc::{Collector, Generation};
 use cpymem_harness::heap::{Dump, Labels};
 use cpymem_harness::input::Input;
 use cpymem_harness::progress::Progress;
@@ -83,6 +87,91 @@ fn dumps_rebuild_with_their_counts_and_collect_to_the_recorded_garbage() {
         let of_types: u64 = record.types.iter().map(|class| class.garbage_count).sum();
         assert_eq!(of_types, recorded, "{name}");
         assert_eq!(record.types.iter().map(|class| class.count).sum::<u64>(), record.objects, "{name}");
+    }
+}
+
+/// Thresholds to build under, and generations to collect before the first full collection.
+const SETTINGS: [([u32; 3], &[Generation]); 6] = [
+    ([0, 0, 0], &[]),
+    ([2000, 10, 10], &[Generation::Young, Generation::Middle]),
+    ([700, 10, 10], &[Generation::Middle]),
+    ([1, 1, 1], &[Generation::Young, Generation::Young]),
+    ([50, 1, 1], &[Generation::Middle, Generation::Young]),
+    ([5000, 3, 2], &[Generation::Young]),
+];
+
+/// Step budgets; the first is none, so that nothing is left to steps.
+const BUDGETS: [Option<Duration>; 4] =
+    [None, Some(Duration::ZERO), Some(Duration::from_micros(20)), Some(Duration::from_millis(5))];
+
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    Ascending,
+    Descending,
+    Shuffled,
+    /// Every object is collected about while half of the handles are there.
+    Halves,
+}
+
+const ORDERS: [Order; 4] = [Order::Ascending, Order::Descending, Order::Shuffled, Order::Halves];
+
+fn release(heap: &mut GraphHeap, objects: u32, order: Order) {
+    match order {
+        Order::Ascending => heap.release_all(),
+        Order::Descending => (0..objects).rev().for_each(|object| assert!(heap.release(object))),
+        Order::Shuffled => {
+            let mut random = Random(u64::from(objects));
+            let mut order: Vec<u32> = (0..objects).collect();
+            (1..order.len()).for_each(|i| order.swap(i, random.below(i as u64 + 1) as usize));
+            order.into_iter().for_each(|object| assert!(heap.release(object)));
+        }
+        Order::Halves => {
+            (0..objects).step_by(2).for_each(|object| assert!(heap.release(object)));
+            heap.collector().collect();
+            heap.collector().step(Duration::from_micros(100));
+            heap.release_all();
+        }
+    }
+}
+
+/// Whatever the generations, the length of steps and the order in which references go: the same objects die, as many as
+/// `gc.collect()` found.
+#[test]
+fn garbage_is_the_same_however_it_is_collected() {
+    for input in dumps() {
+        let name = input.name().to_owned();
+        let dump = Dump::read(&input, Labels::Skip).unwrap();
+        let recorded = dump.end.gc_collected_after.expect("every recording tells");
+        let garbage = Rebuilt::new(&input, &dump).unwrap().collect().garbage;
+        assert_eq!(garbage.len() as u64, recorded, "{name}");
+        let mut by_steps = 0;
+        for (i, (thresholds, generations)) in SETTINGS.into_iter().enumerate() {
+            for (j, order) in ORDERS.into_iter().enumerate() {
+                // Every budget with every order, and with every setting.
+                let budget = BUDGETS[(i + j) % BUDGETS.len()];
+                let what = format!("{name}: {thresholds:?} {generations:?} {budget:?} {order:?}");
+                let collector = Collector::new();
+                collector.set_threshold(thresholds);
+                let mut rebuilt = Rebuilt::on(collector, &input, &dump).unwrap();
+                let objects = rebuilt.counts().count() as u32;
+                let heap = rebuilt.heap();
+                release(heap, objects, order);
+                generations.iter().for_each(|&generation| {
+                    heap.collector().collect_generation(generation);
+                });
+                if let Some(budget) = budget {
+                    let before = heap.destroyed().len();
+                    (0..20).any(|_| heap.collector().step(budget).done);
+                    by_steps += heap.destroyed().len() - before;
+                }
+                heap.collector().collect();
+                assert_eq!(heap.collector().collect(), 0, "{what}");
+                assert_eq!(heap.collector().stats().inconsistent, 0, "{what}");
+                assert_eq!(heap.collector().objects(), objects as usize - garbage.len(), "{what}");
+                assert!(rebuilt.destroyed() == garbage, "{what}");
+            }
+        }
+        assert!(recorded == 0 || by_steps > 0, "{name}: steps have found nothing");
     }
 }
 

@@ -5,7 +5,7 @@
 
 /// Implements them for `Rc`, or for `Arc` with the policy of its constructors.
 macro_rules! convert_into {
-    ($pointer:ident $(, $P:ident: $Policy:ident)?) => {
+    ($pointer:ident $(, $P:ident: $Policy:ident)? $(; $static:lifetime)?) => {
         impl<T: 'static> From<T> for $pointer<T> {
             fn from(value: T) -> $pointer<T> {
                 $pointer::new(value)
@@ -150,7 +150,7 @@ macro_rules! convert_into {
             }
         }
 
-        impl<T, A: Allocator $(, $P: $Policy)?, const N: usize> TryFrom<$pointer<[T], A $(, $P)?>>
+        impl<T $(: $static)?, A: Allocator $(+ $static)? $(, $P: $Policy)?, const N: usize> TryFrom<$pointer<[T], A $(, $P)?>>
             for $pointer<[T; N], A $(, $P)?>
         {
             type Error = $pointer<[T], A $(, $P)?>;
@@ -202,8 +202,8 @@ macro_rules! convert_into {
 
 /// `downcast` for a pointer to this kind of `dyn Any`.
 macro_rules! downcast {
-    ($pointer:ident, $Any:ty $(, $P:ident: $Policy:ident)?) => {
-        impl<A: Allocator $(, $P: $Policy)?> $pointer<$Any, A $(, $P)?> {
+    ($pointer:ident, $Any:ty $(, $P:ident: $Policy:ident)? $(; $static:lifetime)?) => {
+        impl<A: Allocator $(+ $static)? $(, $P: $Policy)?> $pointer<$Any, A $(, $P)?> {
             /// The same object as what it is.
             ///
             /// # Errors

@@ -105,13 +105,18 @@ extern crate alloc;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub mod biased;
 mod checked;
 mod clone_value;
 mod convert;
 mod forward;
 pub mod freelist;
+pub mod intern;
 mod object;
 mod owner;
+#[cfg(all(feature = "patterns", target_has_atomic = "64", not(loom)))]
+pub mod patterns;
 mod primitive;
 pub mod raw;
 pub mod rc;
@@ -122,6 +127,8 @@ pub mod sync;
 #[doc(hidden)]
 pub mod unsize;
 mod watch;
+#[cfg(target_has_atomic = "64")]
+mod weak;
 
 pub use clone_value::CloneValue;
 #[cfg(feature = "std")]

@@ -4,6 +4,8 @@
 use crate::checked;
 use crate::clone_value::CloneValue;
 use crate::raw::trashcan::{self, Dispose};
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+use crate::raw::{BiasedHeader, BiasedSide};
 use crate::raw::{Header, Side, contain};
 #[cfg(target_has_atomic = "64")]
 use crate::raw::{SharedHeader, SharedSide};
@@ -17,6 +19,14 @@ pub(crate) const DEFERRABLE: u32 = 1 << 0;
 
 /// What stands in front of a value: the counts of one thread, or the atomic ones.
 pub(crate) trait ObjectHeader {
+    /// What a thread does before it makes an object.
+    ///
+    /// # Panics
+    ///
+    /// If that runs destructors, with the first panic of one.
+    #[inline]
+    fn prepare() {}
+
     /// A header with one reference.
     fn new(meta: u32) -> Self;
 
@@ -42,8 +52,15 @@ pub(crate) trait ObjectHeader {
 }
 
 macro_rules! object_header {
-    ($header:ident, $side:ident) => {
+    ($header:ident, $side:ident $(, $prepare:path)?) => {
         impl ObjectHeader for $header {
+            $(
+                #[inline]
+                fn prepare() {
+                    $prepare();
+                }
+            )?
+
             #[inline]
             fn new(meta: u32) -> Self {
                 $header::new(meta)
@@ -79,6 +96,8 @@ macro_rules! object_header {
 object_header!(Header, Side);
 #[cfg(target_has_atomic = "64")]
 object_header!(SharedHeader, SharedSide);
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+object_header!(BiasedHeader, BiasedSide, crate::raw::biased::thread::prepare);
 
 /// ```text
 ///  byte  0          8
@@ -235,6 +254,7 @@ impl<H: ObjectHeader, A: Allocator> Storage<H, A> {
     #[inline]
     #[cfg_attr(feature = "checked", track_caller)]
     fn try_for_layout(value: Layout, meta: u32, alloc: A) -> Result<Storage<H, A>, AllocError> {
+        H::prepare();
         let (layout, _) = Layout::new::<H>().extend(value).map_err(|_| AllocError)?;
         let layout = layout.pad_to_align();
         let memory = alloc.allocate(layout)?.cast::<H>();

@@ -1,8 +1,8 @@
 //! What `Rc` and `Arc` have in common: making objects, and the way to raw pointers and back.
 
-/// Implements it for `Rc`, or for `Arc` with its policy; the header is that of its objects.
+/// Implements it for `Rc`, for `Arc` with its policy, or for `BiasedRc`, which is `'static`; the header is that of its objects.
 macro_rules! owner {
-    ($pointer:ident, $Header:ident $(, $P:ident: $Policy:ident)?) => {
+    ($pointer:ident, $Header:ident $(, $P:ident: $Policy:ident)? $(; $static:lifetime)?) => {
         impl<T: 'static> $pointer<T> {
             /// Moves `value` to the heap.
             #[inline]
@@ -44,16 +44,6 @@ macro_rules! owner {
                 // SAFETY: room for one value, which may be any bytes.
                 unsafe { value.as_mut_ptr().write_bytes(0, 1) };
                 zeroed
-            }
-        }
-
-        impl<T> $pointer<T> {
-            /// [`new`](Self::new) for a value with a borrow in it: its destruction is never deferred, so a deep structure of such values
-            /// recurses.
-            #[inline]
-            #[cfg_attr(feature = "checked", track_caller)]
-            pub fn new_borrowed(value: T) -> $pointer<T> {
-                $pointer::new_borrowed_in(value, Global)
             }
         }
 
@@ -104,18 +94,6 @@ macro_rules! owner {
             }
         }
 
-        impl<T, A: Allocator> $pointer<T, A> {
-            /// [`new_in`](Self::new_in) for a value or an allocator with a borrow in it: see [`new_borrowed`](Self::new_borrowed).
-            #[inline]
-            #[cfg_attr(feature = "checked", track_caller)]
-            pub fn new_borrowed_in(value: T, alloc: A) -> $pointer<T, A> {
-                // SAFETY: the storage is for a `T`.
-                let (object, alloc) = unsafe { Storage::new::<T>(0, alloc).init(value) };
-                // SAFETY: a new object with its one reference, not deferrable.
-                unsafe { $pointer::from_object(object, alloc) }
-            }
-        }
-
         impl<T: 'static> $pointer<[T]> {
             /// Memory for `len` values that are written later.
             #[cfg_attr(feature = "checked", track_caller)]
@@ -138,7 +116,7 @@ macro_rules! owner {
             }
         }
 
-        impl<T, A: Allocator $(, $P: $Policy)?> $pointer<MaybeUninit<T>, A $(, $P)?> {
+        impl<T $(: $static)?, A: Allocator $(+ $static)? $(, $P: $Policy)?> $pointer<MaybeUninit<T>, A $(, $P)?> {
             /// The same object, whose value has been written.
             ///
             /// # Safety
@@ -153,7 +131,7 @@ macro_rules! owner {
             }
         }
 
-        impl<T, A: Allocator $(, $P: $Policy)?> $pointer<[MaybeUninit<T>], A $(, $P)?> {
+        impl<T $(: $static)?, A: Allocator $(+ $static)? $(, $P: $Policy)?> $pointer<[MaybeUninit<T>], A $(, $P)?> {
             /// The same object, whose values have all been written.
             ///
             /// # Safety
@@ -168,7 +146,7 @@ macro_rules! owner {
             }
         }
 
-        impl<T: ?Sized, A: Allocator $(, $P: $Policy)?> $pointer<T, A $(, $P)?> {
+        impl<T: ?Sized $(+ $static)?, A: Allocator $(+ $static)? $(, $P: $Policy)?> $pointer<T, A $(, $P)?> {
             /// # Safety
             ///
             /// The invariants of the pointer hold for the new one; the caller hands over one counted reference.
@@ -266,7 +244,7 @@ macro_rules! owner {
             }
         }
 
-        impl<T: ?Sized, A: Allocator> $pointer<T, A> {
+        impl<T: ?Sized $(+ $static)?, A: Allocator $(+ $static)?> $pointer<T, A> {
             /// Counts one more reference, which a later [`from_raw_in`](Self::from_raw_in) or
             /// [`decrement_strong_count_in`](Self::decrement_strong_count_in) takes over.
             ///
@@ -300,7 +278,7 @@ macro_rules! owner {
             }
         }
 
-        impl<T: ?Sized> $pointer<T> {
+        impl<T: ?Sized $(+ $static)?> $pointer<T> {
             /// The value's address, still counting this reference: [`from_raw`](Self::from_raw) takes it back.
             #[inline]
             #[must_use = "losing the pointer leaks the object"]
@@ -346,7 +324,7 @@ macro_rules! owner {
             }
         }
 
-        impl<T: ?Sized, A: Allocator $(, $P: $Policy)?> Deref for $pointer<T, A $(, $P)?> {
+        impl<T: ?Sized $(+ $static)?, A: Allocator $(+ $static)? $(, $P: $Policy)?> Deref for $pointer<T, A $(, $P)?> {
             type Target = T;
 
             #[inline]
@@ -362,4 +340,31 @@ macro_rules! owner {
     };
 }
 
-pub(crate) use owner;
+/// Implements the constructors for values with a borrow in them.
+macro_rules! borrowed {
+    ($pointer:ident) => {
+        impl<T> $pointer<T> {
+            /// [`new`](Self::new) for a value with a borrow in it: its destruction is never deferred, so a deep structure of such values
+            /// recurses.
+            #[inline]
+            #[cfg_attr(feature = "checked", track_caller)]
+            pub fn new_borrowed(value: T) -> $pointer<T> {
+                $pointer::new_borrowed_in(value, Global)
+            }
+        }
+
+        impl<T, A: Allocator> $pointer<T, A> {
+            /// [`new_in`](Self::new_in) for a value or an allocator with a borrow in it: see [`new_borrowed`](Self::new_borrowed).
+            #[inline]
+            #[cfg_attr(feature = "checked", track_caller)]
+            pub fn new_borrowed_in(value: T, alloc: A) -> $pointer<T, A> {
+                // SAFETY: the storage is for a `T`.
+                let (object, alloc) = unsafe { Storage::new::<T>(0, alloc).init(value) };
+                // SAFETY: a new object with its one reference, not deferrable.
+                unsafe { $pointer::from_object(object, alloc) }
+            }
+        }
+    };
+}
+
+pub(crate) use {borrowed, owner};

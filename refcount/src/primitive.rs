@@ -3,7 +3,13 @@
 #[cfg(all(target_has_atomic = "64", not(loom)))]
 pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, fence};
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
+pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, fence};
+#[cfg(loom)]
+pub(crate) use loom::sync::{Mutex, MutexGuard};
+#[cfg(loom)]
+pub(crate) use loom::{lazy_static, thread_local};
+#[cfg(all(feature = "std", target_has_atomic = "64", not(loom)))]
+pub(crate) use std::sync::{Mutex, MutexGuard, atomic::AtomicPtr};
 
 #[cfg(target_has_atomic = "64")]
 pub(crate) use core::sync::atomic::Ordering;
@@ -12,6 +18,18 @@ pub(crate) use core::sync::atomic::Ordering;
 pub(crate) use core::cell::Cell;
 #[cfg(loom)]
 pub(crate) use model::Cell;
+
+/// After an exchange that failed, for the `turn`th time in a row: leaves the word to whoever has it for a while, so that it need not
+/// change processors at every exchange.
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+#[inline]
+pub(crate) fn contended(turn: &mut u32) {
+    *turn += 1;
+    #[cfg(not(loom))]
+    for _ in 0..1_u32 << (*turn).min(6) {
+        core::hint::spin_loop();
+    }
+}
 
 /// Tells the processor, or loom, that this thread waits for another one: for the `turn`th time.
 #[cfg(target_has_atomic = "64")]

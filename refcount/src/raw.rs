@@ -12,6 +12,8 @@
 //! 4. When `decrement` returns `true`: hand the object to [`trashcan::dispose`], or destroy it on the spot. Destroying means:
 //!    [`Side::call_watches`], drop the value, [`release_side`](Header::release_side), free the memory.
 
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub mod biased;
 mod count;
 mod header;
 #[cfg(target_has_atomic = "64")]
@@ -24,16 +26,22 @@ mod side;
 pub mod trashcan;
 mod unraisable;
 mod watch;
+#[cfg(target_has_atomic = "64")]
+mod weak_count;
 
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub(crate) use biased::{header::BiasedHeader, side::BiasedSide};
 pub use count::Count;
 pub(crate) use header::Increment;
 pub use header::{Decrement, Header};
 #[cfg(target_has_atomic = "64")]
 pub(crate) use shared_header::SharedHeader;
 #[cfg(target_has_atomic = "64")]
-pub(crate) use shared_side::SharedSide;
+pub(crate) use shared_side::{SharedSide, Spin};
 pub use side::Side;
 pub(crate) use unraisable::contain;
 #[cfg(feature = "std")]
 pub use unraisable::{UnraisableHook, set_unraisable_hook};
+#[cfg(target_has_atomic = "64")]
+pub(crate) use watch::Lock;
 pub use watch::Watch;

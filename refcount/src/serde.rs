@@ -5,8 +5,8 @@ use allocator_api2::alloc::Allocator;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 macro_rules! serde {
-    ($pointer:ident, $module:ident $(, $P:ident: $Policy:ident)?) => {
-        impl<T: ?Sized + Serialize, A: Allocator $(, $P: $Policy)?> Serialize for $pointer<T, A $(, $P)?> {
+    ($pointer:ident, $module:ident $(, $P:ident: $Policy:ident)? $(; $static:lifetime)?) => {
+        impl<T: ?Sized + Serialize $(+ $static)?, A: Allocator $(+ $static)? $(, $P: $Policy)?> Serialize for $pointer<T, A $(, $P)?> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 (**self).serialize(serializer)
             }
@@ -23,7 +23,7 @@ macro_rules! serde {
         }
 
         /// The value, if it is alive: as an `Option`.
-        impl<T: ?Sized + Serialize, A: Allocator + Clone $(, $P: $Policy)?> Serialize
+        impl<T: ?Sized + Serialize $(+ $static)?, A: Allocator + Clone $(+ $static)? $(, $P: $Policy)?> Serialize
             for crate::$module::Weak<T, A $(, $P)?>
         {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -32,7 +32,7 @@ macro_rules! serde {
         }
 
         /// Reads what was written, and is dead: nobody else would own the value.
-        impl<'de, T: Deserialize<'de>> Deserialize<'de> for crate::$module::Weak<T> {
+        impl<'de, T: Deserialize<'de> $(+ $static)?> Deserialize<'de> for crate::$module::Weak<T> {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 Option::<T>::deserialize(deserializer).map(|_| Self::new())
             }
@@ -51,4 +51,11 @@ mod shared {
     use super::*;
     use crate::sync::{Arc, Policy};
     serde!(Arc, sync, P: Policy);
+}
+
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+mod biased {
+    use super::*;
+    use crate::biased::BiasedRc;
+    serde!(BiasedRc, biased; 'static);
 }

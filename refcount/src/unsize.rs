@@ -51,11 +51,11 @@ pub trait TakeApart {
 
 /// The rest of an `Rc` or `Arc`, or of a pinned one.
 macro_rules! take_apart_strong {
-    ($pointer:ident, $Rest:ident, $PinnedRest:ident $(, $P:ident: $Policy:ident)?) => {
+    ($pointer:ident, $Rest:ident, $PinnedRest:ident $(, $P:ident: $Policy:ident)? $(; $static:lifetime)?) => {
         #[doc(hidden)]
-        pub struct $Rest<A: Allocator $(, $P: $Policy)?>(A $(, PhantomData<fn() -> $P>)?);
+        pub struct $Rest<A: Allocator $(+ $static)? $(, $P: $Policy)?>(A $(, PhantomData<fn() -> $P>)?);
 
-        impl<T: ?Sized, A: Allocator $(, $P: $Policy)?> TakeApart for $pointer<T, A $(, $P)?> {
+        impl<T: ?Sized $(+ $static)?, A: Allocator $(+ $static)? $(, $P: $Policy)?> TakeApart for $pointer<T, A $(, $P)?> {
             type Value = T;
             type Rest = $Rest<A $(, $P)?>;
 
@@ -65,21 +65,21 @@ macro_rules! take_apart_strong {
             }
         }
 
-        impl<A: Allocator $(, $P: $Policy)?> $Rest<A $(, $P)?> {
+        impl<A: Allocator $(+ $static)? $(, $P: $Policy)?> $Rest<A $(, $P)?> {
             /// # Safety
             ///
             /// `pointer` came with this from `take_apart`, at most unsized since.
             #[doc(hidden)]
-            pub unsafe fn put_together<T: ?Sized>(self, pointer: *const T) -> $pointer<T, A $(, $P)?> {
+            pub unsafe fn put_together<T: ?Sized $(+ $static)?>(self, pointer: *const T) -> $pointer<T, A $(, $P)?> {
                 // SAFETY: the caller's promise.
                 unsafe { $pointer::from_raw_in(pointer, self.0) }
             }
         }
 
         #[doc(hidden)]
-        pub struct $PinnedRest<A: Allocator $(, $P: $Policy)?>($Rest<A $(, $P)?>);
+        pub struct $PinnedRest<A: Allocator $(+ $static)? $(, $P: $Policy)?>($Rest<A $(, $P)?>);
 
-        impl<T: ?Sized, A: Allocator $(, $P: $Policy)?> TakeApart for Pin<$pointer<T, A $(, $P)?>> {
+        impl<T: ?Sized $(+ $static)?, A: Allocator $(+ $static)? $(, $P: $Policy)?> TakeApart for Pin<$pointer<T, A $(, $P)?>> {
             type Value = T;
             type Rest = $PinnedRest<A $(, $P)?>;
 
@@ -90,12 +90,12 @@ macro_rules! take_apart_strong {
             }
         }
 
-        impl<A: Allocator $(, $P: $Policy)?> $PinnedRest<A $(, $P)?> {
+        impl<A: Allocator $(+ $static)? $(, $P: $Policy)?> $PinnedRest<A $(, $P)?> {
             /// # Safety
             ///
             /// `pointer` came with this from `take_apart`, at most unsized since.
             #[doc(hidden)]
-            pub unsafe fn put_together<T: ?Sized>(self, pointer: *const T) -> Pin<$pointer<T, A $(, $P)?>> {
+            pub unsafe fn put_together<T: ?Sized $(+ $static)?>(self, pointer: *const T) -> Pin<$pointer<T, A $(, $P)?>> {
                 // SAFETY: the caller's promise.
                 let pointer = unsafe { self.0.put_together(pointer) };
                 // SAFETY: it was pinned before.

@@ -2,8 +2,8 @@
 
 /// Implements them: for `Rc`, or for `Arc` with its policy, whose callbacks are `Send`.
 macro_rules! watch {
-    ($pointer:ident $(, $P:ident: $Policy:ident, $Send:ident)?) => {
-        impl<T: ?Sized, A: Allocator $(, $P: $Policy)?> $pointer<T, A $(, $P)?> {
+    ($pointer:ident $(, $P:ident: $Policy:ident)? $(=> $Send:ident)? $(; $static:lifetime)?) => {
+        impl<T: ?Sized $(+ $static)?, A: Allocator $(+ $static)? $(, $P: $Policy)?> $pointer<T, A $(, $P)?> {
             /// Makes a [`Watch`]: a [`Weak`] to the object, and a callback for its death.
             ///
             /// The first one allocates a record of the object's callbacks, each of them a block of its own.
@@ -28,7 +28,7 @@ macro_rules! watch {
             }
         }
 
-        impl<T: ?Sized, A: Allocator $(, $P: $Policy)?> Watch<T, A $(, $P)?> {
+        impl<T: ?Sized $(+ $static)?, A: Allocator $(+ $static)? $(, $P: $Policy)?> Watch<T, A $(, $P)?> {
             /// Whether the callback is still to be called. (In CPython: whether `__callback__` is not `None`.)
             pub fn is_waiting(this: &Watch<T, A $(, $P)?>) -> bool {
                 // SAFETY: invariant 1.
@@ -49,7 +49,7 @@ macro_rules! watch {
             }
         }
 
-        impl<T: ?Sized, A: Allocator $(, $P: $Policy)?> Drop for Watch<T, A $(, $P)?> {
+        impl<T: ?Sized $(+ $static)?, A: Allocator $(+ $static)? $(, $P: $Policy)?> Drop for Watch<T, A $(, $P)?> {
             fn drop(&mut self) {
                 // SAFETY: taken once, here.
                 let callback = unsafe { ManuallyDrop::take(&mut self.callback) };
@@ -58,7 +58,7 @@ macro_rules! watch {
             }
         }
 
-        impl<T: ?Sized, A: Allocator $(, $P: $Policy)?> Deref for Watch<T, A $(, $P)?> {
+        impl<T: ?Sized $(+ $static)?, A: Allocator $(+ $static)? $(, $P: $Policy)?> Deref for Watch<T, A $(, $P)?> {
             type Target = Weak<T, A $(, $P)?>;
 
             fn deref(&self) -> &Weak<T, A $(, $P)?> {
@@ -66,14 +66,14 @@ macro_rules! watch {
             }
         }
 
-        impl<T: ?Sized, A: Allocator $(, $P: $Policy)?> fmt::Debug for Watch<T, A $(, $P)?> {
+        impl<T: ?Sized $(+ $static)?, A: Allocator $(+ $static)? $(, $P: $Policy)?> fmt::Debug for Watch<T, A $(, $P)?> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct("Watch").field("waiting", &Watch::is_waiting(self)).finish_non_exhaustive()
             }
         }
 
         // Moving it moves neither the object nor the callback.
-        impl<T: ?Sized, A: Allocator $(, $P: $Policy)?> Unpin for Watch<T, A $(, $P)?> {}
+        impl<T: ?Sized $(+ $static)?, A: Allocator $(+ $static)? $(, $P: $Policy)?> Unpin for Watch<T, A $(, $P)?> {}
     };
 }
 

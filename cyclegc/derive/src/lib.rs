@@ -28,10 +28,9 @@ fn expand(mut input: DeriveInput) -> Result<Tokens> {
             return Err(Error::new_spanned(&input.ident, "`Trace` cannot be derived for a union"));
         }
     };
-    let visit =
-        variants.iter().map(|variant| variant.arm(&format_ident!("visit"), &format_ident!("visitor")));
-    let clear =
-        variants.iter().map(|variant| variant.arm(&format_ident!("clear"), &format_ident!("clearer")));
+    let visit = variants.iter().map(Variant::visit_arm);
+    let clear = variants.iter().map(Variant::clear_arm);
+    let own_drop = options.drop.then(|| quote!(visitor.own_drop();));
     let needs =
         variants.iter().flat_map(|variant| &variant.fields).filter(|field| !field.skip).map(|field| {
             let ty = &field.ty;
@@ -74,6 +73,7 @@ fn expand(mut input: DeriveInput) -> Result<Tokens> {
         #[allow(unsafe_code, unused_variables, clippy::all)]
         unsafe impl #impl_generics ::cpymem_cyclegc::Trace for #name #type_generics #where_clause {
             fn visit(&self, visitor: &mut ::cpymem_cyclegc::Visitor<'_>) {
+                #own_drop
                 match self { #(#visit)* _ => {} }
             }
 
@@ -154,26 +154,38 @@ impl Variant {
         Ok(Variant { path, shape, fields: fields.collect::<Result<_>>()? })
     }
 
-    /// The arm of a `match self` that calls `method` with `argument` on every field that is not skipped.
-    fn arm(&self, method: &proc_macro2::Ident, argument: &proc_macro2::Ident) -> Tokens {
+    /// The arm of a `match self` that visits every field that is not skipped, and says which are.
+    fn visit_arm(&self) -> Tokens {
+        self.arm(|binding, skip| match skip {
+            false => Some(quote!(::cpymem_cyclegc::Trace::visit(#binding, visitor);)),
+            true => Some(quote!(visitor.skip(#binding);)),
+        })
+    }
+
+    /// The arm of a `match self` that clears every field that is not skipped.
+    fn clear_arm(&self) -> Tokens {
+        self.arm(|binding, skip| (!skip).then(|| quote!(::cpymem_cyclegc::Trace::clear(#binding, clearer);)))
+    }
+
+    /// The arm of a `match self` that does with each field what `call` says, if anything.
+    fn arm(&self, call: impl Fn(&proc_macro2::Ident, bool) -> Option<Tokens>) -> Tokens {
         let path = &self.path;
-        let patterns =
-            self.fields.iter().map(|Traced { member, binding, skip, .. }| match (&self.shape, skip) {
-                (Shape::Named, false) => quote!(#member: #binding),
-                (Shape::Named, true) => quote!(#member: _),
-                (_, false) => quote!(#binding),
-                (_, true) => quote!(_),
-            });
+        let calls: Vec<Option<Tokens>> =
+            self.fields.iter().map(|field| call(&field.binding, field.skip)).collect();
+        let patterns = self.fields.iter().zip(&calls).map(|(Traced { member, binding, .. }, call)| {
+            match (&self.shape, call) {
+                (Shape::Named, Some(_)) => quote!(#member: #binding),
+                (Shape::Named, None) => quote!(#member: _),
+                (_, Some(_)) => quote!(#binding),
+                (_, None) => quote!(_),
+            }
+        });
         let pattern = match self.shape {
             Shape::Named => quote!(#path { #(#patterns),* }),
             Shape::Unnamed => quote!(#path(#(#patterns),*)),
             Shape::Unit => quote!(#path),
         };
-        let calls = self
-            .fields
-            .iter()
-            .filter(|field| !field.skip)
-            .map(|Traced { binding, .. }| quote!(::cpymem_cyclegc::Trace::#method(#binding, #argument);));
+        let calls = calls.iter().flatten();
         quote!(#pattern => { #(#calls)* })
     }
 }

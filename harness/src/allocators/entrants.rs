@@ -19,7 +19,7 @@ use super::rivals::{self, Jemalloc, Mimalloc, SnMalloc};
 
 /// What an allocator is in the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     /// The one that goals are about.
     Ours,
     /// Ours, but not what the goals are about.
@@ -32,33 +32,33 @@ pub(super) enum Role {
 
 /// An allocator under its name.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entrant<'a> {
+pub(crate) struct Entrant<'a> {
     /// The name in tables.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Its part.
-    pub(super) role: Role,
+    pub(crate) role: Role,
     subject: Subject<'a>,
     /// Asks it to give back whatever it can.
-    pub(super) purge: Option<fn()>,
+    pub(crate) purge: Option<fn()>,
     /// The same, or another of its kind, whose end is what is timed.
     dropping: Option<Subject<'a>>,
 }
 
 impl<'a> Entrant<'a> {
     /// What a pattern runs on; `None` if the allocator cannot play.
-    pub(super) fn subject_for(&self, pattern: &Pattern) -> Option<Subject<'a>> {
+    pub(crate) fn subject_for(&self, pattern: &Pattern) -> Option<Subject<'a>> {
         let subject = if pattern.players == Players::Releasing { self.dropping } else { Some(self.subject) };
         subject.filter(|subject| pattern.plays(subject))
     }
 
     /// What a trace is replayed on; `None` if single frees do nothing.
-    pub(super) fn replays(&self) -> Option<Subject<'a>> {
+    pub(crate) fn replays(&self) -> Option<Subject<'a>> {
         Some(self.subject).filter(Subject::frees)
     }
 }
 
 /// The allocators themselves.
-pub(super) struct Roster {
+pub(crate) struct Roster {
     heaps: [OnHeap; 2],
     bumps: [OnBump; 2],
     #[cfg(feature = "rivals")]
@@ -70,7 +70,7 @@ impl Roster {
     ///
     /// # Errors
     /// What is wrong with that library.
-    pub(super) fn new(libpython: Option<&Path>) -> Result<Roster, String> {
+    pub(crate) fn new(libpython: Option<&Path>) -> Result<Roster, String> {
         #[cfg(not(feature = "rivals"))]
         if libpython.is_some() {
             return Err("pymalloc needs the feature `rivals`".to_owned());
@@ -84,7 +84,7 @@ impl Roster {
     }
 
     /// The allocators by name, ours first.
-    pub(super) fn entrants(&self) -> Vec<Entrant<'_>> {
+    pub(crate) fn entrants(&self) -> Vec<Entrant<'_>> {
         let plain = |name, role, subject, purge| Entrant { name, role, subject, purge, dropping: None };
         // SAFETY: `restart` leaves an empty heap; a pattern promises that no block is used any more.
         let heap = unsafe { Subject::local(&self.heaps[1]).releasing(OnHeap::restart, true) };

@@ -2,7 +2,7 @@
 
 use super::entrants::{Entrant, Role};
 use super::record::{Goal, Group, Mean, Row};
-use super::statistics::geometric_mean;
+use crate::statistics::geometric_mean;
 
 const ALL: &str = "patterns, one and two threads";
 

@@ -15,7 +15,6 @@ mod python;
 pub mod record;
 #[cfg(feature = "rivals")]
 mod rivals;
-pub mod statistics;
 
 use std::path::{Path, PathBuf};
 
@@ -26,10 +25,10 @@ use crate::input::Input;
 use crate::progress::Progress;
 use crate::record::InputRecord;
 
+use crate::statistics::Estimate;
 use calls::{Calls, Null, Part};
-use entrants::{Entrant, Role, Roster};
+pub(crate) use entrants::{Entrant, Role, Roster};
 use record::{AllocatorsRecord, Row, Time};
-use statistics::Estimate;
 
 /// What is compared, and how often.
 #[derive(Clone, Debug)]

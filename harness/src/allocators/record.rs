@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::statistics::Estimate;
 use crate::record::{Check, InputRecord};
+use crate::statistics::Estimate;
 
 /// Document `cpymem.bench-allocator/1`.
 #[derive(Clone, Debug, Serialize)]

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use super::header::{End, Header, Process, Type};
+use super::names::{Attributes, Names};
 use super::objects::Objects;
 
 /// A heap dump. Dereferences to its [`Objects`].
@@ -22,12 +23,25 @@ pub struct Dump {
     pub names_lines: u64,
     /// Lines that name the attributes of classes.
     pub attrs_lines: u64,
+    /// Names of the keys of dicts, if labels were asked for.
+    pub names: Names,
+    /// Dicts whose names do not fit their referents: they changed while they were dumped.
+    pub names_dropped: u64,
+    pub(super) attributes: Vec<Attributes>,
     pub(super) types: Vec<Option<Type>>,
     pub(super) objects: Objects,
     pub(super) labels: LabelList,
 }
 
 impl Dump {
+    /// Whether the dump says that it comes from a build without the GIL: its counts are not exact.
+    pub fn is_free_threaded(&self) -> bool {
+        let python = self.header.python.as_deref().unwrap_or_default();
+        let by_version = python.contains("free-threading")
+            || python.split([' ', '+']).next().is_some_and(|it| it.ends_with('t'));
+        self.header.free_threaded.unwrap_or(by_version)
+    }
+
     /// The types in the order of their ids.
     pub fn types(&self) -> impl Iterator<Item = &Type> {
         self.types.iter().flatten()
@@ -46,6 +60,12 @@ impl Dump {
     /// The name of an object's type, module first; empty for the dumper's own rows.
     pub fn type_name(&self, id: u32) -> &str {
         self.type_of(id).map_or("", |class| &class.name)
+    }
+
+    /// What the dump says about the attributes of a class's instances.
+    pub fn attributes(&self, class: u32) -> Option<&Attributes> {
+        let k = self.attributes.binary_search_by_key(&class, |it| it.class).ok()?;
+        Some(&self.attributes[k])
     }
 
     /// An object's label: the name of a type, module or function, or the hash of a string. None if it

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::names::Attributes;
+
 /// What a dump says about itself. Keys that are not here are ignored.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Header {
@@ -56,6 +58,9 @@ pub struct Header {
     /// How instances were looked into: `memory` or `none`.
     #[serde(default)]
     pub layout: Option<String>,
+    /// Whether the build has no GIL.
+    #[serde(default)]
+    pub free_threaded: Option<bool>,
     /// `sys.getallocatedblocks()`.
     #[serde(default)]
     pub allocated_blocks: Option<u64>,
@@ -114,6 +119,18 @@ pub struct Process {
     /// What `sys._debugmallocstats()` printed.
     #[serde(default)]
     pub mallocstats: Option<String>,
+    /// What the C library's malloc says, if the dumper asked.
+    #[serde(default)]
+    pub malloc: Option<Malloc>,
+}
+
+/// The C library's malloc: `mallinfo2()`, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Malloc {
+    /// What it holds from the system.
+    pub held: u64,
+    /// What is in use of that.
+    pub used: u64,
 }
 
 /// A mapping of the dumped process: start, end, resident KiB, anonymous KiB, file name.
@@ -169,7 +186,7 @@ pub(super) struct Line {
     #[serde(default)]
     pub(super) names: Option<IgnoredAny>,
     #[serde(default)]
-    pub(super) attrs: Option<IgnoredAny>,
+    pub(super) attrs: Option<Attributes>,
     #[serde(default)]
     pub(super) end: Option<End>,
 }

@@ -33,6 +33,9 @@ impl Flags {
     /// A frame, generator or coroutine.
     pub const FRAME: Self = Self(64);
 
+    /// What has a name of code as its label: types, modules and functions.
+    pub const NAMED: Self = Self(8 | 16 | 32);
+
     /// Whether one of the flags in `any` is set.
     #[inline]
     pub const fn has(self, any: Self) -> bool {

@@ -2,7 +2,8 @@
 
 use super::dump::{Dump, LabelList};
 use super::header::{End, Header, Line, Process, Type};
-use super::objects::Objects;
+use super::names::{Attributes, Names, NamesError};
+use super::objects::{Flags, Objects};
 use crate::budget::{Budget, OverBudget};
 use crate::error::{InputError, Place};
 use crate::input::Input;
@@ -17,7 +18,9 @@ const JSON_BLOW_UP: u64 = 8;
 pub enum Labels {
     /// They are checked and kept.
     Keep,
-    /// They are skipped.
+    /// Those of types, modules and functions are kept, hashes of strings are not.
+    Code,
+    /// They are skipped, and so are the names of keys.
     Skip,
 }
 
@@ -93,6 +96,8 @@ struct Parts {
     attrs_lines: u64,
     keep_labels: Labels,
     labels: LabelList,
+    names: Names,
+    attributes: Vec<Attributes>,
 }
 
 impl Parts {
@@ -108,6 +113,8 @@ impl Parts {
             attrs_lines: 0,
             keep_labels,
             labels: LabelList::default(),
+            names: Names::default(),
+            attributes: Vec::new(),
         }
     }
 
@@ -130,8 +137,15 @@ impl Parts {
             self.highest = Some((most, lines.number()));
         }
         self.edges_checked = self.objects.edges().len();
-        if let (Some(label), Labels::Keep) = (row.label, self.keep_labels) {
-            self.label(row.id as u32, label, lines, budget)?;
+        if let Some(label) = row.label {
+            let keep = match self.keep_labels {
+                Labels::Keep => true,
+                Labels::Code => Flags::NAMED.bits() & row.flags as u8 != 0,
+                Labels::Skip => false,
+            };
+            if keep {
+                self.label(row.id as u32, label, lines, budget)?;
+            }
         }
         Ok(())
     }
@@ -164,16 +178,25 @@ impl Parts {
 
     /// Takes a line that is no row; gives the end of the dump if it is that.
     fn other(&mut self, lines: &Lines<'_>, budget: &mut Budget) -> Result<Option<End>, InputError> {
+        if lines.line().starts_with(br#"{"names""#) {
+            return self.named(lines, budget).map(|()| None);
+        }
         let cost = lines.line().len() as u64 * JSON_BLOW_UP;
         budget.charge(cost).map_err(|over| lines.error(over))?;
         let line: Line = serde_json::from_slice(lines.line())
             .map_err(|e| lines.error(format_args!("bad line: {}", json_fault(&e))))?;
-        let keeps = line.process.is_some() || line.class.is_some();
+        let keeps = line.process.is_some() || line.class.is_some() || line.attrs.is_some();
         if !keeps {
             budget.release(cost);
         }
-        self.names_lines += u64::from(line.names.is_some());
-        self.attrs_lines += u64::from(line.attrs.is_some());
+        if line.names.is_some() {
+            self.named(lines, budget)?;
+        }
+        if let Some(attributes) = line.attrs {
+            self.attrs_lines += 1;
+            budget.reserve(&mut self.attributes, 1).map_err(|over| lines.error(over))?;
+            self.attributes.push(attributes);
+        }
         if line.form.is_some() {
             return Err(lines.error("a second header"));
         }
@@ -186,6 +209,18 @@ impl Parts {
             self.add_type(class, lines, budget)?;
         }
         Ok(line.end)
+    }
+
+    fn named(&mut self, lines: &Lines<'_>, budget: &mut Budget) -> Result<(), InputError> {
+        self.names_lines += 1;
+        if self.keep_labels == Labels::Skip {
+            return Ok(());
+        }
+        self.names.read(lines.line(), budget).map_err(|e| match e {
+            NamesError::Json(e) => lines.error(format_args!("bad names: {}", json_fault(&e))),
+            NamesError::Over(over) => lines.error(over),
+            NamesError::TooMany => lines.error("more names than can be counted"),
+        })
     }
 
     fn add_type(&mut self, class: Type, lines: &Lines<'_>, budget: &mut Budget) -> Result<(), InputError> {
@@ -226,7 +261,14 @@ impl Parts {
             return Err(lines.error_at(Place::Line(line), what));
         }
         self.objects.shrink();
+        let object = |id: u32| u64::from(id) < objects;
+        let names_dropped = self.names.finish(|id| object(id).then(|| self.objects.referents(id).len()));
+        self.attributes.sort_by_key(|it| it.class);
+        self.attributes.dedup_by_key(|it| it.class);
         Ok(Dump {
+            names: self.names,
+            names_dropped,
+            attributes: self.attributes,
             header,
             process: self.process,
             end,

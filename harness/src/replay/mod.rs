@@ -3,7 +3,7 @@
 pub(crate) mod resident;
 mod run;
 mod steps;
-mod subject;
+pub(crate) mod subject;
 
 use crate::error::{InputError, Place};
 use crate::input::Input;

@@ -17,7 +17,7 @@ const ALIGN: usize = 16;
 /// # Safety
 /// Blocks are valid, distinct and aligned to 16 until they are freed; a reallocated block keeps its content up
 /// to the smaller size.
-pub(super) unsafe trait Subject {
+pub(crate) unsafe trait Subject {
     /// The name in reports.
     const NAME: &'static str;
 
@@ -35,6 +35,9 @@ pub(super) unsafe trait Subject {
     /// `block` came from this subject with `size` bytes and was not freed.
     unsafe fn free(&mut self, block: *mut u8, size: usize);
 
+    /// Gives back to the system what the allocator can, where there is a call for it.
+    fn purge(&mut self) {}
+
     /// Called before each portion of steps.
     fn resume(&mut self) {}
 
@@ -51,7 +54,7 @@ pub(super) unsafe trait Subject {
 }
 
 /// The heap of `cpymem-allocator`.
-pub(super) struct Cpymem(Heap);
+pub(crate) struct Cpymem(Heap);
 
 /// A request of no bytes gets a block of its own, as CPython's allocators promise.
 fn layout(size: usize) -> Option<Layout> {
@@ -92,6 +95,10 @@ unsafe impl Subject for Cpymem {
             // SAFETY: the caller's promise: allocated here with this layout.
             unsafe { self.0.dealloc(block, layout) }
         }
+    }
+
+    fn purge(&mut self) {
+        self.0.purge();
     }
 
     fn held_bytes(&self) -> Option<u64> {
@@ -145,7 +152,7 @@ unsafe impl Subject for Pymalloc {
 
 /// The C library's malloc. It keeps no books that tell what of its free memory is resident, so what it holds is
 /// what became resident while steps ran.
-pub(super) struct System {
+pub(crate) struct System {
     held: i128,
     before: Option<u64>,
 }
@@ -156,11 +163,7 @@ unsafe impl Subject for System {
 
     fn new() -> System {
         // What other subjects freed must not serve this one.
-        // SAFETY: gives free pages back to the system, no more.
-        #[cfg(target_env = "gnu")]
-        unsafe {
-            libc::malloc_trim(0);
-        }
+        trim();
         System { held: 0, before: None }
     }
 
@@ -187,6 +190,10 @@ unsafe impl Subject for System {
         unsafe { libc::free(block.cast()) }
     }
 
+    fn purge(&mut self) {
+        trim();
+    }
+
     fn resume(&mut self) {
         self.before = anonymous_bytes();
     }
@@ -202,8 +209,17 @@ unsafe impl Subject for System {
     }
 }
 
+/// Makes the C library give back what it can.
+fn trim() {
+    // SAFETY: gives free pages back to the system, no more.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// No allocator: every block is the same one. What a replay on it costs is the harness's own part.
-pub(super) struct Null(Box<[u64; 8]>);
+pub(crate) struct Null(Box<[u64; 8]>);
 
 // SAFETY: none of the contract holds, so `Null` is only replayed without checks, where the first word of each
 // block is written and nothing else.

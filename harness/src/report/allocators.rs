@@ -7,7 +7,7 @@ use crate::allocators::child::Found;
 use crate::allocators::growth::GrowthRecord;
 use crate::allocators::memory::{Held, MemoryRecord};
 use crate::allocators::record::{AllocatorsRecord, Goal, Group, Row};
-use crate::allocators::statistics::Estimate;
+use crate::statistics::Estimate;
 
 impl Report for AllocatorsRecord {
     fn report(&self, style: &Style) -> String {

@@ -1,21 +1,27 @@
 //! Records as text for people. Nothing is measured here.
 
+mod against;
 mod allocators;
 mod classes;
+mod explain;
 mod heap;
+pub mod html;
 mod life_cycle;
+pub mod markdown;
 mod profiles;
 mod replay;
 mod style;
 mod verdict;
+mod workload;
 
 use std::fmt::Write;
 
 use crate::record::{Check, HeapRecord, MainRecord, ProfilesRecord, ReplayRecord};
 
 use crate::record_classes::ClassesRecord;
+use crate::record_explain::ExplainRecord;
 
-pub use style::Style;
+pub use style::{Style, hanging};
 
 /// A document as text.
 pub trait Report {
@@ -47,17 +53,28 @@ impl Report for ClassesRecord {
     }
 }
 
+impl Report for ExplainRecord {
+    fn report(&self, style: &Style) -> String {
+        explain::report(self, style)
+    }
+}
+
 impl Report for MainRecord {
     fn report(&self, style: &Style) -> String {
         let replays = self.replays.iter().map(|record| record as &dyn Report);
         let heaps = self.heaps.iter().map(|record| record as &dyn Report);
         let profiles = self.profiles.iter().map(|record| record as &dyn Report);
+        let workloads = self.workloads.iter().map(|record| record as &dyn Report);
         let parts: Vec<String> =
-            replays.chain(heaps).chain(profiles).map(|part| part.report(style)).collect();
+            replays.chain(heaps).chain(profiles).chain(workloads).map(|part| part.report(style)).collect();
         let mut out = parts.join("\n");
         if !self.replays.is_empty() {
             out.push('\n');
             out.push_str(&verdict::summary(&self.replays, style));
+        }
+        if !self.workloads.is_empty() {
+            out.push('\n');
+            out.push_str(&workload::means(&self.workloads, style));
         }
         out.push('\n');
         out.push_str(&summary(self.checks(), style));

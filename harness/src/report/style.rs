@@ -80,6 +80,29 @@ impl Style {
     }
 }
 
+/// Columns of a line of prose.
+const WIDTH: usize = 80;
+
+/// Prose in lines of bounded width behind a title; the lines after the first begin where the prose does.
+pub fn hanging(title: &str, prose: &str) -> String {
+    let indent = title.chars().count();
+    let (mut out, mut line, mut length) = (String::new(), title.to_owned(), indent);
+    for word in prose.split_whitespace() {
+        let long = word.chars().count();
+        if length + long > WIDTH && length > indent {
+            out.push_str(line.trim_end());
+            out.push('\n');
+            (line, length) = (" ".repeat(indent), indent);
+        }
+        line.push_str(word);
+        line.push(' ');
+        length += long + 1;
+    }
+    out.push_str(line.trim_end());
+    out.push('\n');
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +117,15 @@ mod tests {
         assert_eq!(style.bar(7.0, 24.0 * 8.0), "▉");
         assert_eq!(style.bar(f64::NAN, 1.0), "");
         assert_eq!(Style::PLAIN.bar(10.0, 10.0), "");
+    }
+
+    #[test]
+    fn prose_hangs_under_its_beginning() {
+        let prose = "word ".repeat(40);
+        let text = hanging("  title  ", &prose);
+        assert!(text.lines().count() == 3 && text.lines().all(|line| line.len() <= WIDTH), "{text}");
+        assert!(text.lines().skip(1).all(|line| line.starts_with("         word")), "{text}");
+        assert_eq!(hanging("t ", ""), "t\n");
     }
 
     #[test]

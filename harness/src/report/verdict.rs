@@ -2,18 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::record::{Layer, ReplayRecord, Verdict};
-use crate::report::Style;
+use crate::record::{ReplayRecord, Verdict};
+use crate::report::{Style, style};
 use crate::units;
-
-fn name(layer: Layer) -> &'static str {
-    match layer {
-        Layer::Lifetime => "lifetime",
-        Layer::Collector => "collector",
-        Layer::Allocator => "allocator",
-        Layer::Elsewhere => "elsewhere",
-    }
-}
+use crate::verdict::candidate::name;
 
 /// State, trigger, consequence, next step.
 pub(super) fn report(verdict: &Verdict, style: &Style) -> String {
@@ -23,7 +15,7 @@ pub(super) fn report(verdict: &Verdict, style: &Style) -> String {
     let lines =
         [("state", state), ("trigger", trigger), ("consequence", consequence), ("next", &step.action)];
     for (title, text) in lines {
-        wrap(&mut out, title, text);
+        out.push_str(&style::hanging(&format!("    {title:<11} "), text));
     }
     out
 }
@@ -41,22 +33,7 @@ pub(super) fn summary(replays: &[ReplayRecord], style: &Style) -> String {
     out
 }
 
-/// Columns of a line of prose.
-const WIDTH: usize = 100;
-
-/// Writes `text` in lines of bounded width, indented under its title.
-fn wrap(out: &mut String, title: &str, text: &str) {
-    let mut line = format!("    {title:<11}");
-    let indent = line.len();
-    for word in text.split_whitespace() {
-        if line.chars().count() + 1 + word.chars().count() > WIDTH && line.trim_end().len() > indent {
-            out.push_str(line.trim_end());
-            out.push('\n');
-            line = " ".repeat(indent);
-        }
-        line.push(' ');
-        line.push_str(word);
-    }
-    out.push_str(line.trim_end());
-    out.push('\n');
+/// Writes `text` under its title, in lines of bounded width and without what a terminal would obey.
+pub(super) fn wrap(out: &mut String, title: &str, text: &str) {
+    out.push_str(&style::hanging(&format!("    {title:<11} "), &units::printable(text)));
 }

@@ -233,6 +233,22 @@ impl SharedHeader {
         }
     }
 
+    /// Makes an object with a side header one that cannot be upgraded yet; nobody else knows it.
+    pub(crate) fn unborn(&self) {
+        // SAFETY: invariant 1; the caller has the object.
+        let _side = self.side().inspect(|side| unsafe { side.as_ref() }.set_count(0));
+    }
+
+    /// The value of such an object is there, and one reference to it.
+    pub(crate) fn born(&self) {
+        // SAFETY: invariant 1; the caller has the object.
+        let _side = self.side().inspect(|side| unsafe { side.as_ref() }.set_count(1));
+    }
+
+    /// A reference came from an upgrade, and is counted.
+    #[inline]
+    pub(crate) fn upgraded(&self) {}
+
     /// Whether the caller's reference is the only one, strong or weak. It must own that reference exclusively.
     pub(crate) fn is_unique(&self) -> bool {
         // Acquire: pairs with the Release of the drops before, whose use of the value is then over. Without a side header there

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "a side header is reached through raw pointers and frees itself")]
 
 use super::watch::{Lock, Watch, Watches};
+use super::weak_count::WeakCount;
 use crate::primitive::{AtomicU32, AtomicU64, Ordering, fence, wait};
 use allocator_api2::alloc::{AllocError, Allocator};
 use core::alloc::Layout;
@@ -13,9 +14,7 @@ use core::ptr::{self, NonNull};
 ///
 /// * *Upgrade against the last drop.* Both are one read-modify-write of `count`. An upgrade takes it from n > 0 to n + 1, never from
 ///   zero; the drop that takes it from 1 to 0 destroys the object. Whichever comes first in the order of modifications wins.
-/// * *`get_mut` against downgrade and upgrade.* With one strong reference and no weak one nobody else can make either, but the two
-///   numbers cannot be read at once. `get_mut` therefore locks `weak` at 1, so that no weak reference exists and none can be made,
-///   reads `count`, and unlocks. A downgrade that meets the lock waits for that one load.
+/// * *`get_mut` against downgrade and upgrade.* They meet at the lock of [`WeakCount`].
 /// * *Saturation.* From 2^31 on a number stands still: whoever meets it there raises it by 2^30 and counts no more. Threads that had
 ///   looked before may still add or subtract; it would take 2^30 of them to leave the range.
 ///
@@ -29,7 +28,7 @@ use core::ptr::{self, NonNull};
 #[repr(C, align(16))]
 pub(crate) struct SharedSide {
     count: AtomicU32,
-    weak: AtomicU32,
+    weak: WeakCount,
     rest: AtomicU64,
 }
 
@@ -70,7 +69,6 @@ const _: () = assert!(size_of::<SharedSide>() == 16 && align_of::<SharedSide>() 
 
 const FULL: u32 = 1 << 31;
 const SATURATED: u32 = 3 << 30;
-const LOCKED: u32 = u32::MAX;
 
 impl SharedSide {
     /// Allocates a side header with the object's share as its only one.
@@ -78,7 +76,7 @@ impl SharedSide {
         let side = alloc.allocate(Layout::new::<SharedSide>())?.cast::<SharedSide>();
         let first = SharedSide {
             count: AtomicU32::new(0),
-            weak: AtomicU32::new(1),
+            weak: WeakCount::new(),
             rest: AtomicU64::new(meta.into()),
         };
         // SAFETY: the allocator just returned memory for this layout, which nobody else knows.
@@ -93,14 +91,14 @@ impl SharedSide {
         if count >= FULL { u32::MAX } else { count }
     }
 
+    /// Whether the object is alive, at the moment.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.count() != 0
+    }
+
     /// The number of weak references, not counting the object's own share; `u32::MAX` once it has saturated.
     pub(crate) fn weak_count(&self) -> u32 {
-        // Relaxed: as in `count`.
-        match self.weak.load(Ordering::Relaxed) {
-            LOCKED => 0, // The lock is only taken where there is none.
-            weak if weak >= FULL => u32::MAX,
-            weak => weak - 1,
-        }
+        self.weak.get()
     }
 
     /// Sets the count of an object that no other thread knows yet, or that is the caller's alone.
@@ -297,46 +295,19 @@ impl SharedSide {
 
     /// Whether the caller's strong reference is the only reference at all.
     pub(super) fn is_unique(&self) -> bool {
-        // Acquire: pairs with the Release in `release`: whoever let the last weak reference go has upgraded, if at all, before.
-        // Relaxed on failure: nothing is done with the value.
-        if self.weak.compare_exchange(1, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_err() {
-            return false;
-        }
         // Acquire: pairs with the Release in `decrement`, whose use of the value is then over.
-        let unique = self.count.load(Ordering::Acquire) == 1;
-        // Release: pairs with the Acquire in `retain_locked`, so that a weak reference made next comes after the load above.
-        self.weak.store(1, Ordering::Release);
-        unique
+        self.weak.locked(|| self.count.load(Ordering::Acquire) == 1)
     }
 
     /// Counts one more weak reference, for the owner of a weak one.
     #[inline]
     pub(crate) fn retain(&self) {
-        // Relaxed: as in `increment`. The lock is not held while there is a weak reference.
-        if self.weak.fetch_add(1, Ordering::Relaxed) >= FULL {
-            self.weak.store(SATURATED, Ordering::Relaxed); // Relaxed: final, and orders nothing.
-        }
+        self.weak.retain();
     }
 
-    /// Counts one more weak reference, for the owner of a strong one, who may meet the lock of [`is_unique`](SharedSide::is_unique).
+    /// Counts one more weak reference, for the owner of a strong one.
     pub(crate) fn retain_locked(&self) {
-        // Relaxed: only a guess for the exchange.
-        let mut weak = self.weak.load(Ordering::Relaxed);
-        let mut turn = 0;
-        loop {
-            if weak == LOCKED {
-                turn += 1;
-                wait(turn);
-                weak = self.weak.load(Ordering::Relaxed); // Relaxed: a guess.
-                continue;
-            }
-            let next = if weak >= FULL { SATURATED } else { weak + 1 };
-            // Acquire: pairs with the Release in `is_unique`. Relaxed on failure: a better guess.
-            match self.weak.compare_exchange_weak(weak, next, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(now) => weak = now,
-            }
-        }
+        self.weak.retain_locked();
     }
 
     /// Gives back one share, and frees the side header if it was the last one.
@@ -349,18 +320,10 @@ impl SharedSide {
         // SAFETY: the caller's share keeps the side header allocated (invariant 1) until it is subtracted. That another thread may
         // free it between the subtraction and this reference's end is allowed for what is inside `UnsafeCell`s.
         let weak = unsafe { &(*this.as_ptr()).weak };
-        // Relaxed: saturation is final.
-        if weak.load(Ordering::Relaxed) >= FULL {
+        if !weak.give_back() {
             return;
         }
-        // Release: this thread's use of the side header comes before its memory is freed; pairs with the fence below, and with
-        // the Acquire in `is_unique`.
-        if weak.fetch_sub(1, Ordering::Release) != 1 {
-            return;
-        }
-        // Acquire: pairs with the Release of every other share that was given back.
-        fence(Ordering::Acquire);
-        // Relaxed: ordered by the fence.
+        // Relaxed: ordered by `give_back`.
         // SAFETY: the last share is gone, so nobody else reaches it.
         let rest = unsafe { this.as_ref() }.rest.load(Ordering::Relaxed);
         if rest & WATCHED != 0 {

@@ -27,7 +27,7 @@
 #![allow(unsafe_code, reason = "type-erased entries in chunked storage")]
 
 #[cfg(feature = "std")]
-mod first_panic;
+pub(super) mod first_panic;
 #[cfg(feature = "std")]
 mod queue;
 #[cfg(feature = "std")]
@@ -84,6 +84,12 @@ pub unsafe fn dispose<D: Dispose>(dead: D) {
     unsafe {
         dead.dispose()
     };
+}
+
+/// One object more has leaked.
+#[cfg(feature = "std")]
+pub(super) fn leak() {
+    thread::leak();
 }
 
 /// How many objects this process has leaked because the queue could not grow.

@@ -3,7 +3,7 @@
 
 use crate::checked::Origin;
 use crate::object::{DEFERRABLE, Dead, ObjectPtr, Storage, move_out};
-use crate::owner::owner;
+use crate::owner::{borrowed, owner};
 use crate::raw::{Decrement, Header, Increment};
 use allocator_api2::alloc::{AllocError, Allocator, Global};
 use core::marker::PhantomData;
@@ -92,6 +92,7 @@ pub struct Rc<T: ?Sized, A: Allocator = Global> {
 const _: () = assert!(size_of::<Option<Rc<u64>>>() == size_of::<usize>());
 
 owner!(Rc, Header);
+borrowed!(Rc);
 
 impl<T, A: Allocator> Rc<T, A> {
     /// The value, if this is the only strong reference; otherwise the `Rc` back. Weak references are left behind, as if the value

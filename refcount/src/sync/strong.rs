@@ -4,7 +4,7 @@
 use super::policy::{CheckFirst, Policy};
 use crate::checked::Origin;
 use crate::object::{DEFERRABLE, Dead, ObjectPtr, Storage, move_out};
-use crate::owner::owner;
+use crate::owner::{borrowed, owner};
 use crate::raw::SharedHeader;
 use allocator_api2::alloc::{AllocError, Allocator, Global};
 use core::marker::PhantomData;
@@ -87,6 +87,7 @@ pub struct Arc<T: ?Sized, A: Allocator = Global, P: Policy = CheckFirst> {
 const _: () = assert!(size_of::<Option<Arc<u64>>>() == size_of::<usize>());
 
 owner!(Arc, SharedHeader, P: Policy);
+borrowed!(Arc);
 
 // SAFETY: whoever has an `Arc` may read the value (`T: Sync`) and, as the last one, drop it or take it out (`T: Send`); the
 // allocator goes along. The header is made for many threads.

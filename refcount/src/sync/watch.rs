@@ -83,4 +83,4 @@ unsafe impl<T: ?Sized + Sync + Send, A: Allocator + Send, P: Policy> Send for Wa
 // SAFETY: as above.
 unsafe impl<T: ?Sized + Sync + Send, A: Allocator + Sync, P: Policy> Sync for Watch<T, A, P> {}
 
-watch!(Arc, P: Policy, Send);
+watch!(Arc, P: Policy => Send);

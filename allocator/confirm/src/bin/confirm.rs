@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use cpymem_harness::allocators::statistics::Estimate;
+use cpymem_harness::statistics::Estimate;
 
 const ALLOCATORS: [&str; 5] = ["cpymem", "mimalloc", "jemalloc", "snmalloc", "system"];
 

@@ -8,15 +8,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// Keeps the first panic of several destructors that must all run; the others are discarded.
 ///
 /// When it is dropped the panic goes on, unless the thread is unwinding already: a second one would abort the process.
-pub(super) struct FirstPanic(Option<Box<dyn Any + Send>>);
+pub(in crate::raw) struct FirstPanic(Option<Box<dyn Any + Send>>);
 
 impl FirstPanic {
-    pub(super) fn none() -> FirstPanic {
+    pub(in crate::raw) fn none() -> FirstPanic {
         FirstPanic(None)
     }
 
     /// Runs `code`. What it leaves behind in a panic must be fit to be seen by the next.
-    pub(super) fn catch(&mut self, code: impl FnOnce()) {
+    pub(in crate::raw) fn catch(&mut self, code: impl FnOnce()) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(code)) {
             match self.0 {
                 None => self.0 = Some(panic),

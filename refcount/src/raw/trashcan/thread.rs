@@ -32,8 +32,12 @@ fn defer<D: Dispose>(dead: D) {
         TRASHCAN.try_with(|can| can.queue.push(entry)).unwrap_or_else(|_| unreachable!("there is a depth"));
     if let Err(entry) = refused {
         let _leaked = ManuallyDrop::new(entry);
-        LEAKED.fetch_add(1, Ordering::Relaxed); // Relaxed: see `leaked`.
+        leak();
     }
+}
+
+pub(in crate::raw) fn leak() {
+    LEAKED.fetch_add(1, Ordering::Relaxed); // Relaxed: see `leaked`.
 }
 
 pub(super) fn leaked() -> usize {

@@ -1,0 +1,9 @@
+//! The crates' own patterns as comparisons: short ones among the workloads, whole ones as `cpymem bench CRATE`.
+
+mod allocator;
+mod cyclegc;
+mod refcount;
+
+pub use allocator::AllocatorSuite;
+pub use cyclegc::{CyclegcSuite, cyclegc_patterns};
+pub use refcount::{RefcountSuite, refcount_patterns};

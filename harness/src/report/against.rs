@@ -1,0 +1,47 @@
+//! Two runs, compared, as text.
+
+use std::fmt::Write;
+
+use super::{Report, Style};
+use crate::bench::against::{AgainstRecord, FEWEST, GAP, LEAST};
+use crate::units;
+
+impl Report for AgainstRecord {
+    fn report(&self, style: &Style) -> String {
+        let mut out = format!("{} an earlier run\n", style.strong("AGAINST"));
+        for unlike in &self.unlike {
+            let _ = writeln!(out, "   {unlike}");
+        }
+        if (self.drift - 1.0).abs() >= 0.005 {
+            let _ = writeln!(
+                out,
+                "   what is not ours took {:.2} of its time before; that is taken out",
+                self.drift
+            );
+        }
+        let _ = writeln!(out, "   {} numbers compared, {} differ\n", self.compared, self.differences.len());
+        let rows = self.differences.iter().map(|difference| {
+            let number = |value: f64| units::plain((value * 100.0).round() / 100.0);
+            vec![
+                difference.what.clone(),
+                difference.kind.to_owned(),
+                number(difference.before.median),
+                number(difference.now.median),
+                format!("{:.2}", difference.ratio),
+                style.bar(difference.ratio, 2.0),
+            ]
+        });
+        if !self.differences.is_empty() {
+            out.push_str(&style.table(&["what", "kind ", "before", "now", "ratio", ""], rows.collect()));
+        }
+        for only in &self.only_in_one {
+            let _ = writeln!(out, "   only {only}");
+        }
+        let _ = writeln!(
+            out,
+            "\n   a time differs if both runs have {FEWEST} turns, their 95 % intervals are {GAP} apart and their\n   \
+             medians {LEAST}, as ratios; a count if it is another"
+        );
+        out
+    }
+}

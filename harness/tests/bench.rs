@@ -1,0 +1,177 @@
+//! `cpymem bench` as a user runs it: the same seed, saved runs, pages, interpreters.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use common::python::pythons_since;
+use serde_json::Value;
+
+/// A folder of this test's own, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("cpymem-bench-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn cpymem(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cpymem")).arg("bench").args(args).output().unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Workloads that are quick and have counts.
+const QUICK: [&str; 4] = ["scattered-survivors", "buffer-growth", "class-layouts", "recycling"];
+
+/// The counts of a run, by workload and subject.
+fn counts(run: &Value) -> Vec<(String, String, Value)> {
+    let workloads = run["workloads"].as_array().unwrap();
+    let subjects = workloads.iter().flat_map(|workload| {
+        let name = workload["name"].as_str().unwrap().to_owned();
+        workload["subjects"].as_array().unwrap().iter().map(move |subject| {
+            (name.clone(), subject["name"].as_str().unwrap().to_owned(), subject["counts"].clone())
+        })
+    });
+    subjects.collect()
+}
+
+#[test]
+fn a_seed_gives_the_same_counts_and_another_seed_others() {
+    let run = |seed: &str| {
+        let mut args = QUICK.to_vec();
+        args.extend(["--scale", "0.05", "--repeat", "1", "--json", "--seed", seed]);
+        counts(&json(&cpymem(&args)))
+    };
+    let first = run("5");
+    assert!(first.len() >= 8 && first.iter().any(|(.., counts)| !counts.as_array().unwrap().is_empty()));
+    assert_eq!(first, run("5"));
+    assert_ne!(first, run("6"));
+}
+
+#[test]
+fn a_saved_run_is_compared_and_never_replaced_unasked() {
+    let folder = Folder::new("saved");
+    let file = folder.path("run.json");
+    let quick = ["buffer-growth", "--scale", "0.02", "--repeat", "6"];
+    let with = |more: &[&str]| cpymem(&[&quick[..], more].concat());
+    assert_eq!(with(&["--save", &file]).status.code(), Some(0));
+    let saved = std::fs::read(&file).unwrap();
+    let again = with(&["--save", &file]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(again.stdout.is_empty());
+    let words = String::from_utf8(again.stderr).unwrap();
+    assert!(words.contains("--force") && words.lines().count() == 1, "{words}");
+    assert_eq!(std::fs::read(&file).unwrap(), saved);
+
+    let compared = json(&with(&["--against", &file, "--json"]));
+    assert_eq!(compared["schema"], "cpymem.against/1");
+    assert!(compared["compared"].as_u64().unwrap() > 10);
+    let counted = compared["differences"].as_array().unwrap().iter().filter(|it| it["kind"] == "count");
+    assert_eq!(counted.count(), 0, "{compared}");
+
+    // One count that is another is a difference, whatever its size.
+    let mut run: Value = serde_json::from_slice(&saved).unwrap();
+    let count = &mut run["workloads"][0]["subjects"][0]["counts"][0]["value"];
+    *count = Value::from(count.as_u64().unwrap() + 1);
+    let changed = folder.path("changed.json");
+    std::fs::write(&changed, run.to_string()).unwrap();
+    let compared = json(&with(&["--against", &changed, "--json"]));
+    let counted = compared["differences"].as_array().unwrap().iter().filter(|it| it["kind"] == "count");
+    assert_eq!(counted.count(), 1, "{compared}");
+}
+
+#[test]
+fn what_is_no_saved_run_gets_one_line() {
+    let folder = Folder::new("no-run");
+    let file = folder.path("run.json");
+    for (text, words) in
+        [("", "line 1"), ("{\"schema\": 7}", "not a saved run"), ("[1, 2]", "not a saved run")]
+    {
+        std::fs::write(&file, text).unwrap();
+        let output = cpymem(&["buffer-growth", "--against", &file]);
+        let line = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{line}");
+        assert!(output.stdout.is_empty() && line.lines().count() == 1 && line.contains(words), "{line}");
+    }
+    let missing = cpymem(&["buffer-growth", "--against", &folder.path("missing.json")]);
+    assert_eq!(missing.status.code(), Some(1));
+    for wrong in [
+        &["no-such-workload"][..],
+        &["--filter", "no-such-text"],
+        &["--scale", "0"],
+        &["--python", "/dev/null"],
+    ] {
+        let output = cpymem(wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.stdout.is_empty(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_run_is_also_markdown_and_a_page_that_needs_nothing_else() {
+    let folder = Folder::new("page");
+    let page = folder.path("run.html");
+    let output =
+        cpymem(&["scattered-survivors", "--scale", "0.1", "--repeat", "1", "--markdown", "--html", &page]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("## scattered-survivors") && text.contains("| held, deleted |"), "{text}");
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.contains("<svg") && html.contains("checks hold"));
+    assert!(!html.contains("http") && !html.contains("<script") && html.len() < 1 << 20);
+    assert!(Path::new(&page).exists());
+}
+
+#[test]
+fn every_workload_has_a_page_in_the_list() {
+    let output = cpymem(&["--list", "--json"]);
+    let pages = json(&output);
+    let pages = pages.as_array().unwrap();
+    assert!(pages.len() >= 16, "{}", pages.len());
+    for page in pages {
+        for key in ["name", "shows", "stands_for", "costs"] {
+            assert!(page[key].as_str().is_some_and(|text| !text.is_empty()), "{page}");
+        }
+    }
+}
+
+#[test]
+fn claims_about_cpython_hold_on_every_interpreter_here() {
+    let found = pythons_since((2, 7));
+    if found.is_empty() {
+        return;
+    }
+    let mut args = vec!["--scale", "0.05", "--repeat", "1", "--json"];
+    for interpreter in &found {
+        args.extend(["--python", interpreter.path.to_str().unwrap()]);
+    }
+    args.extend(["--filter", "churn,survivors,spike,growth,layouts,hand,debug"]);
+    let output = cpymem(&args);
+    let run: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    let mut claims = 0;
+    for check in run["workloads"].as_array().unwrap().iter().flat_map(|it| it["checks"].as_array().unwrap()) {
+        if check["claim"].as_str().unwrap().contains("CPython") {
+            claims += 1;
+            assert_eq!(check["holds"], true, "{check}");
+        }
+    }
+    assert!(claims >= 10 * found.len().min(2), "{claims} claims about {} interpreters", found.len());
+}
