@@ -1,5 +1,6 @@
 //! Every pattern, all subjects in turn, the best of several rounds; then the goals. With `CPYMEM_PYTHON`
-//! beside that interpreter.
+//! beside that interpreter. Each run has a process of its own, as memory that another has used and given back comes in
+//! smaller pages.
 //!
 //! ```text
 //! cargo run --release -p cpymem-slots --features patterns --example goals [ROUNDS [SCALE [PATTERN..]]]
@@ -17,9 +18,13 @@ use cpymem_slots::patterns::{Goal, Outcome, PATTERNS, Pattern, Scale};
 static GLOBAL: cpymem_allocator::Global = cpymem_allocator::Global;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if_eq("--one").is_some() {
+        return one(arguments);
+    }
     let rounds = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(3usize);
-    let scale = Scale::new(arguments.next().and_then(|text| text.parse().ok()).unwrap_or(1.0));
+    let scale_text = arguments.next().unwrap_or("1".into());
+    let scale = Scale::new(scale_text.parse().unwrap_or(1.0));
     let chosen: Vec<String> = arguments.collect();
     let is_chosen = |name: &str| chosen.is_empty() || chosen.iter().any(|part| name.contains(part.as_str()));
     let python = std::env::var("CPYMEM_PYTHON").ok().map(|python| cpython::measure(&python, scale));
@@ -36,7 +41,10 @@ fn main() -> ExitCode {
         let mut best = vec![None::<Outcome>; pattern.subjects.len()];
         for _ in 0..rounds {
             for (subject, best) in pattern.subjects.iter().zip(&mut best) {
-                let outcome = subject.run(scale);
+                let Some(outcome) = apart(pattern.name, subject.name, &scale_text) else {
+                    eprintln!("goals: {} of {} cannot be run", subject.name, pattern.name);
+                    return ExitCode::FAILURE;
+                };
                 wrong += outcome.wrong;
                 if best.is_none_or(|best| outcome.ns() < best.ns()) {
                     *best = Some(outcome);
@@ -46,6 +54,37 @@ fn main() -> ExitCode {
         report(pattern, &best, &python);
     }
     if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs a subject here and prints what came of it.
+fn one(mut arguments: impl Iterator<Item = String>) -> ExitCode {
+    let (Some(pattern), Some(subject), Some(scale)) = (arguments.next(), arguments.next(), arguments.next())
+    else {
+        return ExitCode::FAILURE;
+    };
+    let pattern = PATTERNS.iter().find(|known| known.name == pattern);
+    let subject = pattern.and_then(|pattern| pattern.subjects.iter().find(|known| known.name == subject));
+    let (Some(subject), Ok(scale)) = (subject, scale.parse()) else { return ExitCode::FAILURE };
+    let Outcome { operations, elapsed, wrong, bytes } = subject.run(Scale::new(scale));
+    println!("{operations} {} {wrong} {bytes}", elapsed.as_nanos());
+    ExitCode::SUCCESS
+}
+
+/// Runs a subject in a process of its own.
+fn apart(pattern: &str, subject: &str, scale: &str) -> Option<Outcome> {
+    let program = std::env::current_exe().ok()?;
+    let output =
+        std::process::Command::new(program).args(["--one", pattern, subject, scale]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let mut words = text.split_whitespace();
+    let operations = words.next()?.parse().ok()?;
+    let elapsed = std::time::Duration::from_nanos(words.next()?.parse().ok()?);
+    Some(Outcome {
+        operations,
+        elapsed,
+        wrong: words.next()?.parse().ok()?,
+        bytes: words.next()?.parse().ok()?,
+    })
 }
 
 fn report(pattern: &Pattern, best: &[Option<Outcome>], python: &[Measured]) {

@@ -185,25 +185,6 @@ impl<V, A: Allocator, const ORDERED: bool> Block<V, A, ORDERED> {
         Some(unsafe { value.as_ref() })
     }
 
-    /// The value at a place, if the block is of the shape with these bits and the value is near and set: one
-    /// comparison of the whole header, as every branch that waits for memory costs where the next object is far away.
-    #[inline(always)]
-    pub(super) fn get_of(&self, shape: u32, place: Place) -> Option<&V> {
-        let bits = |shape: u32, present: u16| {
-            let ([a, b, c, d], [e, f]) = (shape.to_ne_bytes(), present.to_ne_bytes());
-            u64::from_ne_bytes([a, b, c, d, 0, 0, e, f])
-        };
-        // SAFETY: the header has 8 bytes without padding: invariant 1.
-        let header = unsafe { self.header.cast::<u64>().read_unaligned() };
-        if place.near == 0 || header & bits(u32::MAX, place.near) != bits(shape, place.near) {
-            return None;
-        }
-        // SAFETY: the presence bit of the index is set, so the value is there and the index below `len` (invariant 2).
-        let value = unsafe { self.value(place.index()) };
-        // SAFETY: as above.
-        Some(unsafe { value.as_ref() })
-    }
-
     /// Sets the value at a place below `len`; the one before.
     ///
     /// # Safety

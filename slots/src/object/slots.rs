@@ -99,13 +99,18 @@ impl<V, A: Allocator> Slots<V, A> {
         name: Name,
         shapes: &Shapes,
     ) -> Result<&V, AttributeError> {
-        let place = Place::from_bits(cache.place);
-        let near = self.block.get_of(cache.key, place);
-        debug_assert!(
-            near.is_none() || self.index(name, shapes) == Ok(place.index()),
-            "an inline cache was used for two names"
-        );
-        near.or_else(|| self.get_missed(cache, name, shapes)).ok_or_else(|| self.missing(name, shapes))
+        if let Some(place) = cache.hit(self.block.shape()) {
+            debug_assert_eq!(
+                self.index(name, shapes),
+                Ok(place.index()),
+                "an inline cache was used for two names"
+            );
+            // SAFETY: the cache's index is below the length of blocks of this shape: it was looked up in it.
+            if let Some(value) = unsafe { self.block.get_near(place) } {
+                return Ok(value);
+            }
+        }
+        self.get_missed(cache, name, shapes).ok_or_else(|| self.missing(name, shapes))
     }
 
     /// As [`Slots::get_cached`], for a place where objects of several shapes come by.

@@ -34,7 +34,7 @@ use super::key::{Key, Lookup};
 /// ```
 ///
 /// # Invariants
-/// `head` points to an allocation of [`Text::layout`] from `alloc`, whose bytes are UTF-8; nobody writes to it.
+/// `head` points to an allocation of `Text::layout(len)` from `alloc`, whose bytes are UTF-8; nobody writes to it.
 pub struct Text<A: Allocator = Global> {
     head: NonNull<Head>,
     alloc: A,
