@@ -54,7 +54,9 @@ pub(super) fn verdict(
             Layer::Elsewhere => None,
         }
     });
-    let mut verdict = choose(candidates.collect(), |facts| evidence.elsewhere(layers, facts));
+    // Where a term of RSS is alarming, the largest layer is named even if it is not.
+    let least = if evidence.has_large_term() { f64::MIN_POSITIVE } else { 1.0 };
+    let mut verdict = choose(candidates.collect(), least, |facts| evidence.elsewhere(layers, facts));
     evidence.doubts(&mut verdict);
     verdict
 }
@@ -77,6 +79,13 @@ impl Evidence<'_> {
             Some(total) => format!("{} RSS", facts.bytes("rss_bytes", total)),
             None => format!("{} that the dump knows of", facts.bytes("known_bytes", self.portrait.rss.sum())),
         }
+    }
+
+    /// Whether one term is a large part of all.
+    fn has_large_term(&self) -> bool {
+        let terms = self.portrait.rss.terms();
+        let largest = terms.iter().filter_map(|(_, bytes)| *bytes).max().unwrap_or(0);
+        largest as f64 > ALARMING_SHARE * self.total() as f64
     }
 
     /// Growth over resident memory, if living memory rises with every dump.
@@ -299,7 +308,7 @@ impl Evidence<'_> {
             layer: Layer::Elsewhere,
             state: format!("of {total} {}; the files of the interpreter itself are {own}", shares.join(", ")),
             trigger: "the program uses what it has asked for".to_owned(),
-            consequence: "no layer holds 30 % and nothing grows: memory management is not the bottleneck"
+            consequence: "no term holds 30 % and nothing grows: memory management is not the bottleneck"
                 .to_owned(),
             step: Step {
                 action: "profile CPU and I/O instead; if RSS rises, dump twice, some time apart".to_owned(),
