@@ -136,8 +136,53 @@ fn hostile(folder: &Path) {
     dump(folder, "mappings", line(b"{\"process\":{\"smaps\":[", b"[0,0,0,0,\"\"],"));
     dump(folder, "mallocstats", line(b"{\"process\":{\"mallocstats\":\"", b"\\n"));
     dump(folder, "nested", line(b"{\"names\":", b"["));
+    // Well formed to the end, and made to be looked at again and again.
+    whole(folder, "chain-of-imports", 60_000, |id, modules| {
+        let next = (id + 1) % modules;
+        (vec![next], format!("m{id}"))
+    });
+    whole(folder, "imports-of-one-dict", 30_000, |_, modules| {
+        ((0..modules).step_by(97).collect(), "m".to_owned())
+    });
     write(folder, "spaces", line(b" ", b" "));
     write(folder, "header", line(b"{\"form\":[", b"[],"));
+}
+
+/// A dump of modules with a dict each; `module` tells what the dict's names lead to and how the module is called.
+fn whole(folder: &Path, name: &str, modules: usize, module: impl Fn(usize, usize) -> (Vec<usize>, String)) {
+    dump(folder, name, |out| {
+        let mut edges = 0;
+        let mut names = Vec::new();
+        for id in 0..modules {
+            let (leads_to, label) = module(id, modules);
+            // Of the second kind only the first module has a dict, and all refer to it.
+            let shared = label == "m";
+            let dict = if shared { modules } else { modules + id };
+            edges += 1;
+            writeln!(
+                out,
+                "[{id},0,64,17,2,0,[{dict}],\"{label}{}\"]",
+                if shared { id.to_string() } else { String::new() }
+            )
+            .unwrap();
+            if !shared || id == 0 {
+                names.push(leads_to);
+            }
+        }
+        for (k, leads_to) in names.iter().enumerate() {
+            edges += leads_to.len();
+            writeln!(out, "[{},1,64,1,{modules},0,{leads_to:?}]", modules + k).unwrap();
+        }
+        for (k, leads_to) in names.iter().enumerate() {
+            let keys = vec!["\"k\""; leads_to.len()].join(",");
+            writeln!(out, "{{\"names\":{{\"id\":{},\"keys\":[{keys}]}}}}", modules + k).unwrap();
+        }
+        for (id, class) in ["builtins.module", "builtins.dict"].iter().enumerate() {
+            writeln!(out, "{{\"type\":{{\"id\":{id},\"name\":\"{class}\"}}}}").unwrap();
+        }
+        let objects = modules + names.len();
+        writeln!(out, "{{\"end\":{{\"objects\":{objects},\"edges\":{edges}}}}}").unwrap();
+    });
 }
 
 /// Runs a command of the program on a file under the limit of address space, and checks what it costs and how
@@ -176,6 +221,7 @@ fn hostile_inputs_cost_little() {
     for path in &files {
         run("replay", path);
         run("heap", path);
+        run("explain", path);
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -165,14 +165,14 @@ fn finding(record: &ExplainRecord, chosen: Option<&RemedyRecord>, programs: &Pro
             input.sha256
         );
     }
-    let _ = writeln!(out, "\n**State.** {}.\n", plain(&verdict.state));
-    let _ = writeln!(out, "**Trigger.** {}.\n", plain(&verdict.trigger));
-    let _ = writeln!(out, "**Impact.** {}.\n", plain(&verdict.consequence));
+    let _ = writeln!(out, "\n**State.** {}.\n", sentence(&verdict.state));
+    let _ = writeln!(out, "**Trigger.** {}.\n", sentence(&verdict.trigger));
+    let _ = writeln!(out, "**Impact.** {}.\n", sentence(&verdict.consequence));
     let expected = verdict.step.expected_bytes.map_or("an unknown number of bytes".to_owned(), units::bytes);
     let _ = writeln!(
         out,
         "**Change.** {}. Expected: {expected}. Confidence {:.2}: {}.\n",
-        plain(&verdict.step.action),
+        sentence(&verdict.step.action),
         verdict.confidence,
         plain(&verdict.confidence_reason)
     );
@@ -227,6 +227,13 @@ fn risks(risks: Risks) -> String {
 fn plain(text: &str) -> String {
     let text = units::printable(text);
     text.chars().map(|c| if matches!(c, '`' | '<' | '>' | '|' | '[' | ']') { '\'' } else { c }).collect()
+}
+
+/// Text that begins with a capital letter.
+fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    let first = rest.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    plain(&format!("{first}{}", rest.as_str()))
 }
 
 /// A program with the finding's numbers in place of its own: lines `NAME = value  # set` at its beginning.

@@ -43,7 +43,7 @@ pub(super) fn verdict(
     let evidence = Evidence { portrait, growth, remedies };
     let grows = evidence.growth_share();
     let candidates = layers.iter().filter_map(|part| {
-        let share = part.share?;
+        let share = part.bytes as f64 / evidence.total().max(1) as f64;
         match part.layer {
             Layer::Lifetime if grows.is_some() => evidence.steady_growth(grows?),
             Layer::Lifetime => evidence.living_data(part.bytes, share),
@@ -54,7 +54,9 @@ pub(super) fn verdict(
             Layer::Elsewhere => None,
         }
     });
-    let mut verdict = choose(candidates.collect(), |facts| evidence.elsewhere(layers, facts));
+    // Where a term of RSS is alarming, the largest layer is named even if it is not.
+    let least = if evidence.has_large_term() { f64::MIN_POSITIVE } else { 1.0 };
+    let mut verdict = choose(candidates.collect(), least, |facts| evidence.elsewhere(layers, facts));
     evidence.doubts(&mut verdict);
     verdict
 }
@@ -66,8 +68,24 @@ struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
+    /// Resident memory; without mappings, what the dump knows.
     fn total(&self) -> u64 {
-        self.portrait.rss.total.unwrap_or(0)
+        self.portrait.rss.total.unwrap_or_else(|| self.portrait.rss.sum())
+    }
+
+    /// The same in words.
+    fn whole(&self, facts: &mut Facts) -> String {
+        match self.portrait.rss.total {
+            Some(total) => format!("{} RSS", facts.bytes("rss_bytes", total)),
+            None => format!("{} that the dump knows of", facts.bytes("known_bytes", self.portrait.rss.sum())),
+        }
+    }
+
+    /// Whether one term is a large part of all.
+    fn has_large_term(&self) -> bool {
+        let terms = self.portrait.rss.terms();
+        let largest = terms.iter().filter_map(|(_, bytes)| *bytes).max().unwrap_or(0);
+        largest as f64 > ALARMING_SHARE * self.total() as f64
     }
 
     /// Growth over resident memory, if living memory rises with every dump.
@@ -93,7 +111,7 @@ impl Evidence<'_> {
         let last = facts.bytes("last_live_bytes", *growth.live.last()?);
         let dumps = facts.count("dumps", growth.live.len() as u64);
         let percent = facts.share("growth_share", share);
-        let rss = facts.bytes("rss_bytes", self.total());
+        let rss = self.whole(&mut facts);
         let owners: Vec<String> = growth
             .owners
             .iter()
@@ -116,16 +134,14 @@ impl Evidence<'_> {
         let named: u64 = growth.owners.iter().fold(0, |sum, owner| sum.saturating_add(owner.bytes_delta));
         facts.bytes("named_growth_bytes", named);
         let sentences = [
-            format!(
-                "living objects went from {first} to {last} over {dumps} dumps, more in each; RSS is {rss}"
-            ),
+            format!("living objects went from {first} to {last} over {dumps} dumps, more in each, of {rss}"),
             if owners.is_empty() {
                 "nothing with a name grows: what does is held from C, or by objects of many owners".to_owned()
             } else {
                 format!("what is put in and never taken out: {}", owners.join(", "))
             },
             format!(
-                "{percent} of RSS came between the dumps, and as much will come again; no allocator and no collector may \
+                "{percent} of {rss} came between the dumps, and as much will come again; no allocator and no collector may \
                  free what something refers to"
             ),
         ];
@@ -143,7 +159,7 @@ impl Evidence<'_> {
         let mut facts = Facts::default();
         let data = facts.bytes("living_data_bytes", bytes);
         let percent = facts.share("living_data_share", share);
-        let rss = facts.bytes("rss_bytes", self.total());
+        let rss = self.whole(&mut facts);
         let largest = self
             .portrait
             .owners
@@ -160,7 +176,7 @@ impl Evidence<'_> {
             None => "objects that something still refers to".to_owned(),
         };
         let sentences = [
-            format!("{data} ({percent} of {rss} RSS) are living data"),
+            format!("{data} ({percent} of {rss}) are living data"),
             trigger,
             "they stay as long as they are referred to; whether they grow takes a second dump".to_owned(),
         ];
@@ -173,7 +189,7 @@ impl Evidence<'_> {
         let found = facts.count("garbage_found", dead.found);
         let waits = facts.bytes("garbage_bytes", bytes);
         let percent = facts.share("garbage_share", share);
-        let rss = facts.bytes("rss_bytes", self.total());
+        let rss = self.whole(&mut facts);
         let types: Vec<String> =
             dead.types.iter().take(3).map(|(class, n)| format!("{class} ({})", units::count(*n))).collect();
         let off = match self.portrait.header.gc_enabled {
@@ -181,7 +197,7 @@ impl Evidence<'_> {
             _ => "",
         };
         let sentences = [
-            format!("{found} objects that only cycles keep take {waits} ({percent} of {rss} RSS)"),
+            format!("{found} objects that only cycles keep take {waits} ({percent} of {rss})"),
             format!(
                 "{off}objects that refer to each other in a circle, so that their counts never fall to zero: {}",
                 types.join(", ")
@@ -197,7 +213,7 @@ impl Evidence<'_> {
         let mut facts = Facts::default();
         let idle = facts.bytes("idle_bytes", bytes);
         let percent = facts.share("idle_share", share);
-        let of = facts.bytes("rss_bytes", self.total());
+        let of = self.whole(&mut facts);
         let in_pools = facts.bytes("idle_pool_bytes", pools_idle);
         let libc = facts.bytes("libc_bytes", rss.libc.unwrap_or(0));
         let (trigger, consequence) = match self.portrait.known.pools {
@@ -219,7 +235,7 @@ impl Evidence<'_> {
             ),
         };
         let state = format!(
-            "{idle} ({percent} of {of} RSS) belong to allocators and to no object: {in_pools} of pymalloc, {libc} of \
+            "{idle} ({percent} of {of}) belong to allocators and to no object: {in_pools} of pymalloc, {libc} of \
              the C library"
         );
         candidate(
@@ -235,7 +251,7 @@ impl Evidence<'_> {
         let mut facts = Facts::default();
         let all = facts.bytes("instances_bytes", bytes);
         let percent = facts.share("instances_share", share);
-        let rss = facts.bytes("rss_bytes", self.total());
+        let rss = self.whole(&mut facts);
         let saving: u64 = self.portrait.classes.iter().fold(0, |sum, class| sum.saturating_add(class.saving));
         let saved = facts.bytes("slots_saving_bytes", saving);
         let largest = self.portrait.classes.first().map(|class| {
@@ -247,7 +263,7 @@ impl Evidence<'_> {
         });
         let sentences = [
             format!(
-                "{all} ({percent} of {rss} RSS) are instances of classes written in Python, without their values"
+                "{all} ({percent} of {rss}) are instances of classes written in Python, without their values"
             ),
             format!("each has a dict or room for one{}", largest.unwrap_or_default()),
             format!("slots would save {saved}; fewer instances would save the rest"),
@@ -259,7 +275,7 @@ impl Evidence<'_> {
         let mut facts = Facts::default();
         let all = facts.bytes("imports_bytes", bytes);
         let percent = facts.share("imports_share", share);
-        let rss = facts.bytes("rss_bytes", self.total());
+        let rss = self.whole(&mut facts);
         let names: Vec<String> = self
             .portrait
             .packages
@@ -268,7 +284,7 @@ impl Evidence<'_> {
             .map(|it| format!("{} ({})", it.name, units::bytes(it.bytes.saturating_add(it.file_bytes))))
             .collect();
         let sentences = [
-            format!("{all} ({percent} of {rss} RSS) are imported: code, types, and libraries"),
+            format!("{all} ({percent} of {rss}) are imported: code, types, and libraries"),
             if names.is_empty() {
                 "modules that the program imports".to_owned()
             } else {
@@ -281,41 +297,23 @@ impl Evidence<'_> {
 
     fn elsewhere(&self, layers: &[LayerRecord], mut known: Vec<Fact>) -> Verdict {
         let mut facts = Facts::default();
-        let total = facts.bytes("rss_bytes", self.total());
-        let shares: Vec<String> = layers
-            .iter()
-            .filter_map(|part| Some(format!("{} {}", name(part.layer), units::share(part.share?))))
-            .collect();
+        let total = self.whole(&mut facts);
+        let share = |bytes: u64| units::share(bytes as f64 / self.total().max(1) as f64);
+        let shares: Vec<String> =
+            layers.iter().map(|part| format!("{} {}", name(part.layer), share(part.bytes))).collect();
         let own = self.portrait.known.mappings.map_or(0, |mappings| mappings.interpreter_files);
         let own = facts.bytes("interpreter_files_bytes", own);
-        let (state, trigger) = match self.portrait.rss.total {
-            Some(_) => (
-                format!(
-                    "of {total} RSS {}; the files of the interpreter itself are {own}",
-                    shares.join(", ")
-                ),
-                "the program uses what it has asked for".to_owned(),
-            ),
-            None => (
-                "the dump does not tell what is resident: it has no mappings".to_owned(),
-                "the dumper could not read /proc/self/smaps, or the dump is of another form".to_owned(),
-            ),
-        };
-        let consequence = match self.portrait.rss.total {
-            Some(_) => "no layer holds 30 % and nothing grows: memory management is not the bottleneck",
-            None => "no layer can be judged by its share of RSS; the objects are listed all the same",
-        };
-        let step = match self.portrait.rss.total {
-            Some(_) => "profile CPU and I/O instead; if RSS rises, dump twice, some time apart",
-            None => "make the dump with `cpymem dump --helper` on Linux",
-        };
         known.append(&mut facts.0);
         Verdict {
             layer: Layer::Elsewhere,
-            state,
-            trigger,
-            consequence: consequence.to_owned(),
-            step: Step { action: step.to_owned(), expected_bytes: None },
+            state: format!("of {total} {}; the files of the interpreter itself are {own}", shares.join(", ")),
+            trigger: "the program uses what it has asked for".to_owned(),
+            consequence: "no term holds 30 % and nothing grows: memory management is not the bottleneck"
+                .to_owned(),
+            step: Step {
+                action: "profile CPU and I/O instead; if RSS rises, dump twice, some time apart".to_owned(),
+                expected_bytes: None,
+            },
             confidence: 0.0,
             confidence_reason: String::new(),
             facts: known,
@@ -339,8 +337,8 @@ impl Evidence<'_> {
                 reasons.push("pymalloc's own figures are missing".to_owned());
             }
         } else {
-            confidence = 0.05;
-            reasons.push("resident memory is unknown".to_owned());
+            confidence *= 0.3;
+            reasons.push("resident memory is unknown: shares are of what the dump knows".to_owned());
         }
         if !portrait.exact {
             confidence *= 0.5;

@@ -69,6 +69,8 @@ struct Imports {
     names: Vec<String>,
     numbers: HashMap<String, usize>,
     importers: Vec<BTreeSet<usize>>,
+    /// The same the other way: what each package imports.
+    imported: Vec<BTreeSet<usize>>,
     /// For each module, the last part of its name, and its package.
     modules: HashMap<String, usize>,
 }
@@ -76,26 +78,33 @@ struct Imports {
 impl Imports {
     fn find(graph: &Graph) -> Imports {
         let mut imports = Imports::default();
+        let mut seen = Bits::new(graph.len());
         let alive = |id: &u32| graph.is_object(*id) && !graph.garbage().dead().has(*id);
         for id in graph.ids().filter(alive).filter(|&id| graph.flags(id).has(Flags::MODULE)) {
             let Some(label) = graph.label(id) else { continue };
             let package = imports.number(label);
             let last = label.rsplit('.').next().unwrap_or(label);
             imports.modules.insert(last.to_owned(), package);
-            let dicts = graph.referents(id).iter().filter(|&&to| graph.names.is_named(to));
-            for &value in dicts.flat_map(|&dict| graph.referents(dict)) {
-                if !graph.flags(value).has(Flags::NAMED) {
-                    continue;
-                }
-                if let Some(label) = graph.label(value) {
-                    let imported = imports.number(label);
-                    if imported != package {
-                        imports.importers[imported].insert(package);
-                    }
+            for &dict in graph.referents(id) {
+                // A dict is one module's.
+                if graph.names.is_named(dict) && seen.insert(dict) {
+                    imports.add(graph, package, dict);
                 }
             }
         }
         imports
+    }
+
+    /// Adds what the names of a module's dict lead to.
+    fn add(&mut self, graph: &Graph, package: usize, dict: u32) {
+        let labels = graph.referents(dict).iter().filter(|&&value| graph.flags(value).has(Flags::NAMED));
+        for label in labels.filter_map(|&value| graph.label(value)) {
+            let imported = self.number(label);
+            if imported != package {
+                self.importers[imported].insert(package);
+                self.imported[package].insert(imported);
+            }
+        }
     }
 
     /// The number of the package that a label belongs to.
@@ -106,6 +115,7 @@ impl Imports {
         }
         self.names.push(name.to_owned());
         self.importers.push(BTreeSet::new());
+        self.imported.push(BTreeSet::new());
         self.numbers.insert(name.to_owned(), self.names.len() - 1);
         self.names.len() - 1
     }
@@ -141,18 +151,17 @@ impl Imports {
     /// The package with everything that only it brings in.
     fn with_what_it_brings(&self, package: usize) -> BTreeSet<usize> {
         let mut gone = BTreeSet::from([package]);
-        loop {
-            let only = |&k: &usize| {
-                !gone.contains(&k)
-                    && self.may_go(k)
-                    && self.importers[k].iter().all(|importer| gone.contains(importer) || *importer == k)
-            };
-            let more: Vec<usize> = (0..self.names.len()).filter(only).collect();
-            if more.is_empty() {
-                return gone;
+        let mut importers_left: Vec<usize> = self.importers.iter().map(BTreeSet::len).collect();
+        let mut stack = vec![package];
+        while let Some(importer) = stack.pop() {
+            for &imported in &self.imported[importer] {
+                importers_left[imported] -= 1;
+                if importers_left[imported] == 0 && self.may_go(imported) && gone.insert(imported) {
+                    stack.push(imported);
+                }
             }
-            gone.extend(more);
         }
+        gone
     }
 
     fn package(&self, graph: &Graph, package: usize) -> Package {

@@ -75,16 +75,18 @@ pub(crate) fn candidate(
     Some(Candidate { share, alarm, facts, verdict })
 }
 
-/// The verdict of the layer whose share is most over what would be alarming; `elsewhere` if none is over it.
+/// The verdict of the layer whose share is most over what would be alarming; `elsewhere` if none reaches `least` times
+/// that.
 pub(crate) fn choose(
     mut candidates: Vec<Candidate>,
+    least: f64,
     elsewhere: impl FnOnce(Vec<Fact>) -> Verdict,
 ) -> Verdict {
     candidates.sort_by(|a, b| b.score().total_cmp(&a.score()));
     let facts: Vec<Fact> = candidates.iter().flat_map(|candidate| candidate.facts.0.clone()).collect();
     let second = candidates.get(1).map_or(0.0, Candidate::score);
     let next = candidates.get(1).map(|next| name(next.verdict.layer));
-    match candidates.into_iter().next().filter(|first| first.score() >= 1.0) {
+    match candidates.into_iter().next().filter(|first| first.score() >= least) {
         Some(first) => {
             let (score, layer) = (first.score(), name(first.verdict.layer));
             let reason = match next.filter(|_| second > 0.0) {

@@ -39,7 +39,7 @@ pub struct Evidence<'a> {
 pub fn verdict(evidence: &Evidence<'_>) -> Verdict {
     let candidates =
         [idle_memory(evidence), steady_growth(evidence), waiting_garbage(evidence)].map(Option::into_iter);
-    choose(candidates.into_iter().flatten().collect(), |facts| elsewhere(facts, evidence))
+    choose(candidates.into_iter().flatten().collect(), 1.0, |facts| elsewhere(facts, evidence))
 }
 
 /// The allocator: free memory in arenas that cannot go back.
