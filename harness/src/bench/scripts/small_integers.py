@@ -24,24 +24,31 @@ def drawn(setting):
     for _ in range(setting["integers"]):
         small = random.below(100) < setting["small_in_100"]
         numbers.append(random.below(262) - 5 if small else random.below(1000000) + 257)
-    return numbers
+    names = ["identifier_%d" % random.below(random.below(setting["vocabulary"]) + 1)
+             for _ in range(setting["integers"])]
+    return numbers, names
 
 
 def turn(setting):
     shared = [i for i in range(-300, 1500) if same(lambda: int(str(i)))]
-    digits = [str(number) for number in drawn(setting)]
+    numbers, names = drawn(setting)
+    digits = [str(number) for number in numbers]
     gc.collect()
     gc.disable()
     start = clock()
     made = [int(text) for text in digits]
     after = clock()
+    interned = [intern_(name) for name in names]
+    end = clock()
     return {
-        "times": [["make", (after - start) / float(len(made))]],
+        "times": [["make an integer", (after - start) / float(len(made))],
+                  ["make an identifier", (end - after) / float(len(names))]],
         "counts": [
             ["integers below 0 that are shared", sum(1 for i in shared if i < 0)],
             ["largest integer that is shared", max(shared)],
             ["integers that are shared", len(shared)],
             ["objects for the integers drawn", len(set(map(id, made)))],
+            ["objects for the identifiers drawn", len(set(map(id, interned)))],
             ["characters that are shared", sum(1 for i in range(512) if same(lambda: character(i)))],
             ["identifiers made at run time that are shared", int(same(identifier))],
             ["interned identifiers that are shared", int(same(lambda: intern_(identifier())))],

@@ -1,9 +1,12 @@
 //! Values that exist once however often they are made.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::hint::black_box;
+use std::ops::Deref;
 use std::rc;
 
+use cpymem_refcount::intern::{CPYTHON as SMALL, Immortal, Interner, LocalHits, SmallInts, Strong};
 use cpymem_refcount::rc::Rc;
 use serde::Serialize;
 
@@ -13,14 +16,14 @@ use crate::bench::{Failure, Finding, Lane, Page, Random, Setting, Turn, Workload
 use crate::record::Check;
 use crate::units;
 
-/// Makes integers, most of them small, and asks CPython which of them are one object.
+/// Makes integers, most of them small, and identifiers, and asks CPython which of them are one object.
 #[derive(Clone, Copy, Debug)]
 pub struct SmallIntegers {
-    /// Integers made at scale 1.
+    /// Integers made at scale 1, and as many identifiers.
     pub integers: usize,
     /// How many of 100 are small.
     pub small_in_100: usize,
-    /// Whether small ones are taken from the table when they are said to be.
+    /// Whether values are taken from a table when they are said to be.
     pub shares: bool,
 }
 
@@ -30,9 +33,9 @@ impl SmallIntegers {
 }
 
 const SCRIPT: &str = include_str!("../scripts/small_integers.py");
-/// The integers that CPython keeps (`_PY_NSMALLNEGINTS`, `_PY_NSMALLPOSINTS`).
-const SMALL: std::ops::RangeInclusive<i64> = -5..=256;
-const SMALL_COUNT: usize = 262;
+const SMALL_COUNT: usize = (*SMALL.end() - *SMALL.start() + 1) as usize;
+/// Identifiers that there are.
+const VOCABULARY: usize = 5_000;
 /// The newest version that was asked what it shares.
 const NEWEST: (u8, u8) = (3, 13);
 
@@ -41,16 +44,30 @@ struct Amount {
     seed: u64,
     integers: usize,
     small_in_100: usize,
+    vocabulary: usize,
+}
+
+/// What objects are made of.
+struct Drawn {
+    integers: Vec<i64>,
+    /// As programs use names: some often, most rarely.
+    identifiers: Vec<String>,
 }
 
 impl Amount {
-    fn draw(self) -> Vec<i64> {
+    fn draw(self) -> Drawn {
         let mut random = Random::new(self.seed);
         let mut integer = || match random.below(100) < self.small_in_100 {
             true => random.below(SMALL_COUNT) as i64 + SMALL.start(),
             false => random.below(1_000_000) as i64 + SMALL.end() + 1,
         };
-        (0..self.integers).map(|_| integer()).collect()
+        let integers = (0..self.integers).map(|_| integer()).collect();
+        let mut identifier = || {
+            let most = random.below(self.vocabulary) + 1;
+            format!("identifier_{}", random.below(most))
+        };
+        let identifiers = (0..self.integers).map(|_| identifier()).collect();
+        Drawn { integers, identifiers }
     }
 }
 
@@ -58,8 +75,8 @@ impl Workload for SmallIntegers {
     fn page(&self) -> Page {
         Page {
             name: "small-integers",
-            shows: "integers from -5 to 256, single characters and identifiers exist once, so that of integers as programs count \
-                    them nine in ten cost no memory",
+            shows: "integers from -5 to 256, single characters and identifiers exist once, so that nine in ten integers of a \
+                    program that counts little cost no memory",
             stands_for: "why `is` works for 256 and not for 257; what a runtime of its own gains by the same table",
             costs: "20 ms a turn and 30 MiB; with CPython 0.3 s and 50 MiB",
         }
@@ -70,26 +87,43 @@ impl Workload for SmallIntegers {
             seed: setting.seed,
             integers: setting.amount(self.integers, 20_000),
             small_in_100: self.small_in_100,
+            vocabulary: VOCABULARY,
         };
         let drawn = amount.draw();
-        let table: Vec<Rc<i64>> = SMALL.map(Rc::new).collect();
-        table.iter().for_each(Rc::immortalize);
-        let std_table: Vec<rc::Rc<i64>> = SMALL.map(rc::Rc::new).collect();
+        let shares = self.shares;
+        let counted: SmallInts<Rc<i64>> = SmallInts::new(SMALL);
+        let immortal: SmallInts<Rc<i64>, LocalHits> = SmallInts::new_immortal(SMALL);
+        let names: RefCell<Interner<Rc<str>, Strong>> = RefCell::default();
+        let immortal_names: RefCell<Interner<Rc<str>, Immortal>> = RefCell::default();
+        let std_ints: Vec<rc::Rc<i64>> = SMALL.map(rc::Rc::new).collect();
+        let std_names: RefCell<HashSet<rc::Rc<str>>> = RefCell::default();
         let mut lanes = vec![
             Lane::new("cpymem, shared", Role::Ours, |turn| {
-                make(&drawn, |integer| self.take(&table, integer), |object| &raw const **object, turn);
-                let immortal = table.iter().filter(|object| Rc::strong_count(object) == u32::MAX as usize);
-                turn.count("small integers that are immortal", immortal.count() as u64);
+                let integer = |value| if shares { counted.get(value) } else { Rc::new(value) };
+                let name = |text: &str| if shares { names.borrow_mut().intern(text) } else { Rc::from(text) };
+                make(&drawn, integer, name, turn);
             }),
-            Lane::new("cpymem", Role::Ours, |turn| {
-                make(&drawn, Rc::new, |object| &raw const **object, turn);
+            Lane::new("cpymem, immortal", Role::Ours, |turn| {
+                make(
+                    &drawn,
+                    |value| immortal.get(value),
+                    |text| immortal_names.borrow_mut().intern(text),
+                    turn,
+                );
+                let is_immortal = |&value: &i64| Rc::is_immortal(&immortal.get(value));
+                turn.count("small integers that are immortal", SMALL.filter(is_immortal).count() as u64);
             }),
+            Lane::new("cpymem", Role::Ours, |turn| make(&drawn, Rc::new, |text| Rc::from(text), turn)),
             Lane::new("std, shared", Role::Peer, |turn| {
-                make(&drawn, |integer| self.take(&std_table, integer), |object| &raw const **object, turn);
+                let integer = |value: i64| match std_ints.get(value.wrapping_sub(*SMALL.start()) as usize) {
+                    Some(object) if shares => object.clone(),
+                    _ => rc::Rc::new(value),
+                };
+                let name =
+                    |text: &str| if shares { std_intern(&std_names, text) } else { rc::Rc::from(text) };
+                make(&drawn, integer, name, turn);
             }),
-            Lane::new("std", Role::Peer, |turn| {
-                make(&drawn, rc::Rc::new, |object| &raw const **object, turn);
-            }),
+            Lane::new("std", Role::Peer, |turn| make(&drawn, rc::Rc::new, |text| rc::Rc::from(text), turn)),
         ];
         for python in setting.pythons {
             lanes.push(python.lane(SCRIPT, &amount)?);
@@ -108,50 +142,66 @@ impl Workload for SmallIntegers {
             ));
         }
         let integers = units::count(amount.integers as u64);
-        let amount = format!("{integers} integers, {} in 100 of them from -5 to 256", self.small_in_100);
+        let amount = format!(
+            "{integers} integers, {} in 100 of them from -5 to 256, and as many identifiers",
+            self.small_in_100
+        );
         Ok(Finding { amount, subjects, checks, notes })
     }
 }
 
-/// A kind of pointer that a table can share.
-trait Shared: Clone + From<i64> {}
-impl Shared for Rc<i64> {}
-impl Shared for rc::Rc<i64> {}
-
-impl SmallIntegers {
-    /// The table's object, if it has the integer.
-    #[inline]
-    fn take<P: Shared>(&self, table: &[P], integer: i64) -> P {
-        match table.get(integer.wrapping_sub(*SMALL.start()) as usize) {
-            Some(object) if self.shares => object.clone(),
-            _ => P::from(integer),
+/// What a program without an interner of its own would write.
+fn std_intern(names: &RefCell<HashSet<rc::Rc<str>>>, text: &str) -> rc::Rc<str> {
+    let mut names = names.borrow_mut();
+    match names.get(text) {
+        Some(known) => known.clone(),
+        None => {
+            let new: rc::Rc<str> = text.into();
+            names.insert(new.clone());
+            new
         }
     }
 }
 
-/// Makes an object of each integer, and counts how many objects that are.
-fn make<P>(drawn: &[i64], make: impl Fn(i64) -> P, address: impl Fn(&P) -> *const i64, turn: &mut Turn) {
-    let mut made = Vec::with_capacity(drawn.len());
-    turn.time("make", drawn.len(), || made.extend(drawn.iter().map(|&integer| make(integer))));
-    let objects: HashSet<*const i64> = made.iter().map(address).collect();
+/// Makes an object of each value, and counts how many objects that are.
+fn make<I: Deref<Target = i64>, S: Deref<Target = str>>(
+    drawn: &Drawn,
+    integer: impl Fn(i64) -> I,
+    name: impl Fn(&str) -> S,
+    turn: &mut Turn,
+) {
+    let count = drawn.integers.len();
+    let mut integers = Vec::with_capacity(count);
+    turn.time("make an integer", count, || {
+        integers.extend(drawn.integers.iter().map(|&value| integer(value)))
+    });
+    let mut names = Vec::with_capacity(count);
+    turn.time("make an identifier", count, || names.extend(drawn.identifiers.iter().map(|text| name(text))));
+    let objects: HashSet<*const i64> = integers.iter().map(|object| &raw const **object).collect();
     turn.count("objects for the integers drawn", objects.len() as u64);
-    turn.time("drop", drawn.len(), || drop(black_box(made)));
+    let objects: HashSet<*const u8> = names.iter().map(|object| object.as_ptr()).collect();
+    turn.count("objects for the identifiers drawn", objects.len() as u64);
+    turn.time("drop an integer", count, || drop(black_box(integers)));
+    turn.time("drop an identifier", count, || drop(black_box(names)));
 }
 
-fn claim(subject: &SubjectRecord, python: Option<&Interpreter>, drawn: &[i64], checks: &mut Vec<Check>) {
+fn claim(subject: &SubjectRecord, python: Option<&Interpreter>, drawn: &Drawn, checks: &mut Vec<Check>) {
     let name = &subject.name;
     if python.is_some_and(|python| python.version() > NEWEST) {
         return;
     }
-    let large = drawn.iter().filter(|integer| !SMALL.contains(integer)).count() as u64;
-    let small: HashSet<&i64> = drawn.iter().filter(|integer| SMALL.contains(integer)).collect();
-    let shares = python.is_some() || name.ends_with("shared");
+    let large = drawn.integers.iter().filter(|integer| !SMALL.contains(integer)).count() as u64;
+    let small: HashSet<&i64> = drawn.integers.iter().filter(|integer| SMALL.contains(integer)).collect();
+    let shares = python.is_some() || name.contains(", ");
     let mut equal = |what: &str, expected: u64| {
         let seen = subject.count(what);
         checks.extend(seen.map(|seen| Check::equal(format!("{name}: {what}"), expected, seen)));
     };
-    let objects = if shares { large + small.len() as u64 } else { drawn.len() as u64 };
+    let objects = if shares { large + small.len() as u64 } else { drawn.integers.len() as u64 };
     equal("objects for the integers drawn", objects);
+    let different: HashSet<&String> = drawn.identifiers.iter().collect();
+    let objects = if shares { different.len() } else { drawn.identifiers.len() };
+    equal("objects for the identifiers drawn", objects as u64);
     // PEP 683, in CPython from 3.12 on.
     let immortal = python.is_none_or(|python| python.version() >= (3, 12));
     equal("small integers that are immortal", if immortal { SMALL_COUNT as u64 } else { 0 });
@@ -176,7 +226,9 @@ mod tests {
     fn integers_that_are_not_shared_are_objects_of_their_own() {
         assert_eq!(holds(&SmallIntegers::STANDARD), Vec::<String>::new());
         let claims = broken(&SmallIntegers { shares: false, ..SmallIntegers::STANDARD });
-        let objects = |name: &str| format!("{name}: objects for the integers drawn");
-        assert_eq!(claims, [objects("cpymem, shared"), objects("std, shared")]);
+        let objects = |name: &str| {
+            ["integers", "identifiers"].map(|what| format!("{name}: objects for the {what} drawn"))
+        };
+        assert_eq!(claims, [objects("cpymem, shared"), objects("std, shared")].concat());
     }
 }
