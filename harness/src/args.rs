@@ -182,6 +182,8 @@ pub enum Bench {
     Refcount(Suite),
     /// Compare cycle collectors on patterns, in turn; with the cargo feature `rivals` those of other crates, too.
     Cyclegc(Suite),
+    /// Compare layouts of objects and dicts on patterns, in turn, with what a Rust program would take instead.
+    Slots(Suite),
     /// Compare what allocators keep resident, each in a process of its own.
     ///
     /// Traces are replayed whole (the peak, and what stays), and once more with the calls alone that CPython's

@@ -62,6 +62,11 @@ impl Interpreter {
         })
     }
 
+    /// The program.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The name in tables.
     pub fn name(&self) -> String {
         format!("CPython {}", self.label)

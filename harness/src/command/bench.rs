@@ -14,7 +14,7 @@ use crate::allocators::{self, Plan as AllocatorPlan};
 use crate::args::{Allocator, Bench, How, Options, Run, Suite};
 use crate::bench::against::{SavedRun, against};
 use crate::bench::python::Interpreter;
-use crate::bench::suites::{self, CyclegcSuite, RefcountSuite};
+use crate::bench::suites::{self, CyclegcSuite, RefcountSuite, SlotsSuite};
 use crate::bench::{self, Page, Workload};
 use crate::error::{InputError, Place};
 use crate::input::Input;
@@ -209,6 +209,7 @@ pub(super) fn suite(what: &Bench, options: Options, progress: &Progress) -> Resu
         Bench::Refcount(wish) => {
             patterns(wish, &suites::refcount_patterns(), RefcountSuite::long, options, progress)
         }
+        Bench::Slots(wish) => patterns(wish, &suites::slots_patterns(), SlotsSuite::long, options, progress),
         Bench::Cyclegc(wish) => {
             patterns(wish, &suites::cyclegc_patterns(), CyclegcSuite::long, options, progress)
         }

@@ -15,7 +15,7 @@ pub(super) fn report(verdict: &Verdict, style: &Style) -> String {
     let lines =
         [("state", state), ("trigger", trigger), ("consequence", consequence), ("next", &step.action)];
     for (title, text) in lines {
-        out.push_str(&style::hanging(&format!("    {title:<11} "), text));
+        wrap(&mut out, title, text);
     }
     out
 }

@@ -3,7 +3,9 @@
 mod allocator;
 mod cyclegc;
 mod refcount;
+mod slots;
 
 pub use allocator::AllocatorSuite;
 pub use cyclegc::{CyclegcSuite, cyclegc_patterns};
 pub use refcount::{RefcountSuite, refcount_patterns};
+pub use slots::{SlotsSuite, slots_patterns};

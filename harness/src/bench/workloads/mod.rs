@@ -31,7 +31,7 @@ pub use three_leaks::ThreeLeaks;
 pub use traceback_cycles::TracebackCycles;
 
 use super::Workload;
-use super::suites::{AllocatorSuite, CyclegcSuite, RefcountSuite};
+use super::suites::{AllocatorSuite, CyclegcSuite, RefcountSuite, SlotsSuite};
 
 /// Every workload, in the order in which they run.
 pub const ALL: &[&dyn Workload] = &[
@@ -52,6 +52,7 @@ pub const ALL: &[&dyn Workload] = &[
     &AllocatorSuite::STANDARD,
     &RefcountSuite::SHORT,
     &CyclegcSuite::SHORT,
+    &SlotsSuite::SHORT,
 ];
 
 #[cfg(test)]
