@@ -81,6 +81,11 @@ impl Names {
         Some(keys.iter().map(|&key| (key != UNNAMED).then_some(Symbol(key))))
     }
 
+    /// The dicts whose keys are named, in the order of their numbers.
+    pub fn dicts(&self) -> impl Iterator<Item = u32> {
+        self.dicts.iter().map(|&(id, _)| id)
+    }
+
     /// Whether the dump names the keys of this dict.
     #[inline]
     pub fn is_named(&self, dict: u32) -> bool {

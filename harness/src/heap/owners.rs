@@ -24,6 +24,8 @@ use super::objects::Flags;
 const NONE: u32 = u32::MAX;
 /// Names in a path at most; deeper ones end with the last.
 const DEEPEST: u8 = 24;
+/// Bytes of the name of a type or function that are looked at.
+const LONGEST_LABEL: usize = 1000;
 /// Paths at most; beyond, references keep the path they come from.
 const MOST_PATHS: usize = 1 << 19;
 
@@ -218,6 +220,8 @@ impl<'d> Search<'d> {
 
     fn claim_by_label(&mut self, id: u32, modules: &HashMap<&str, u32>) {
         let Some(label) = self.dump.label(id).filter(|_| self.it.of[id as usize] == NONE) else { return };
+        // No name of code is as long; every beginning of it is looked for.
+        let label = &label[..label.floor_char_boundary(LONGEST_LABEL)];
         // The longest beginning that is a module's name.
         let dots = label.match_indices('.').map(|(at, _)| at);
         let module = dots.rev().find_map(|at| Some((at, *modules.get(&label[..at])?)));
@@ -326,6 +330,18 @@ impl<'d> Search<'d> {
         let dump = self.dump;
         let [outside, immortal, garbage] =
             ["(held from outside)", "(immortal)", "(garbage)"].map(|name| self.start(name));
+        // Built-in types do not report their dicts; the descriptors in them name the type.
+        for dict in dump.names.dicts().filter(|&id| dump.is_object(id)) {
+            let path = self.it.of[dict as usize];
+            if path == NONE
+                && !self.garbage.dead().has(dict)
+                && let Some(class) = described(dump, dict)
+                && self.it.of[class as usize] != NONE
+            {
+                self.give(dict, self.it.of[class as usize]);
+            }
+        }
+        self.walk();
         for id in dump.ids().filter(|&id| dump.is_object(id)) {
             if self.it.of[id as usize] != NONE {
                 continue;
@@ -435,6 +451,13 @@ fn classes(dump: &Dump, names: &AttributeNames, symbols: &mut Symbols) -> Vec<Cl
         };
     }
     classes
+}
+
+/// The type to which the first descriptor in a dict belongs.
+fn described(dump: &Dump, dict: u32) -> Option<u32> {
+    let is_descriptor = |&&to: &&u32| dump.type_name(to).ends_with("_descriptor");
+    let descriptor = *dump.referents(dict).iter().find(is_descriptor)?;
+    dump.referents(descriptor).iter().find(|&&to| dump.flags(to).has(Flags::TYPE)).copied()
 }
 
 /// Elements of a container: references, or half of them where a dict reports its keys, too.

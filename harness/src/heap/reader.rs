@@ -13,6 +13,9 @@ use crate::text::Text;
 /// Parsed JSON may take several times its text: an empty string is 3 bytes there and 24 here.
 const JSON_BLOW_UP: u64 = 8;
 
+/// Bytes of a type's name that are kept.
+const LONGEST_TYPE_NAME: usize = 300;
+
 /// Whether the labels of objects are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Labels {
@@ -223,7 +226,14 @@ impl Parts {
         })
     }
 
-    fn add_type(&mut self, class: Type, lines: &Lines<'_>, budget: &mut Budget) -> Result<(), InputError> {
+    fn add_type(
+        &mut self,
+        mut class: Type,
+        lines: &Lines<'_>,
+        budget: &mut Budget,
+    ) -> Result<(), InputError> {
+        // Reports repeat names.
+        class.name.truncate(class.name.floor_char_boundary(LONGEST_TYPE_NAME));
         let id = class.id as usize;
         // Types are dense, but for a dump that was cut by hand; see `Objects` for the same limit.
         if id >= 1 << 22 {

@@ -5,7 +5,7 @@
 //! dump does not list (attribute values, tables of dicts, what C code holds) is missing here, so fills are at least
 //! what is shown.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cpymem_slots::model::Pymalloc;
 use serde::Serialize;
@@ -22,6 +22,8 @@ use crate::units;
 const NEARLY_EMPTY_PERCENT: u64 = 10;
 /// Upper ends of the groups by fill, in percent.
 const FILLS: [u64; 6] = [10, 25, 50, 75, 90, 100];
+/// Arenas in a document at most.
+const MOST_ARENAS: usize = 1 << 16;
 /// Types that an arena or a pool lists at most.
 const MOST_TYPES: usize = 8;
 
@@ -46,8 +48,10 @@ pub struct PinsRecord {
     pub fill: Vec<Fill>,
     /// The types in arenas that are nearly empty, those that keep most arenas first.
     pub pinned_by: Vec<Pin>,
-    /// All arenas that show an object, the emptiest first.
+    /// Arenas that show an object, the emptiest first.
     pub arenas: Vec<ArenaRecord>,
+    /// Arenas beyond those.
+    pub arenas_left_off: u64,
     /// All pools that show an object, by address; null unless asked for.
     pub pools: Option<Vec<PoolRecord>>,
     /// What must hold.
@@ -315,31 +319,27 @@ fn answer(
             });
         }
     }
-    let mut arenas: Vec<ArenaRecord> = Vec::new();
-    let mut sparse: HashMap<u64, ()> = HashMap::new();
-    for (&address, (pools, types)) in &by_arena {
-        let block_bytes = types.values().map(|sum| sum.bytes).sum::<u64>();
-        if is_nearly_empty(block_bytes, rules) {
-            sparse.insert(address, ());
-        }
-        arenas.push(ArenaRecord {
-            address,
-            pools: *pools,
-            objects: types.values().map(|sum| sum.objects).sum(),
-            block_bytes,
-            types: type_list(graph, types),
-        });
-    }
-    arenas.sort_by_key(|arena| (arena.block_bytes, arena.address));
+    let bytes = |types: &HashMap<u32, Sum>| types.values().map(|sum| sum.bytes).sum::<u64>();
+    let mut order: Vec<(u64, u64, u64)> =
+        by_arena.iter().map(|(&address, (pools, types))| (bytes(types), address, *pools)).collect();
+    order.sort_unstable();
+    let sparse: HashSet<u64> =
+        order.iter().filter(|it| is_nearly_empty(it.0, rules)).map(|it| it.1).collect();
+    let arena = |&(block_bytes, address, pools): &(u64, u64, u64)| {
+        let types = &by_arena[&address].1;
+        let objects = types.values().map(|sum| sum.objects).sum();
+        ArenaRecord { address, pools, objects, block_bytes, types: type_list(graph, types) }
+    };
+    let arenas: Vec<ArenaRecord> = order.iter().take(MOST_ARENAS).map(arena).collect();
     let pinned_by = pinned_by(graph, placed, |pool| {
         let arena = arena_of(pool);
-        sparse.contains_key(&arena).then_some(arena)
+        sparse.contains(&arena).then_some(arena)
     });
     let seen = Seen {
-        arenas: arenas.len() as u64,
+        arenas: order.len() as u64,
         pools,
         objects: placed.len() as u64,
-        block_bytes: arenas.iter().map(|arena| arena.block_bytes).sum(),
+        block_bytes: order.iter().map(|it| it.0).sum(),
         nearly_empty_arenas: sparse.len() as u64,
         nearly_empty_bytes: sparse.len() as u64 * rules.arena_bytes,
         pinning_bytes: pinned_by.iter().map(|pin| pin.block_bytes).sum(),
@@ -373,9 +373,10 @@ fn answer(
             unused_bytes: stats.unused_pools.saturating_mul(stats.pool_bytes),
             lost_bytes: stats.lost_bytes,
         }),
-        fill: fill(&arenas, rules),
+        fill: fill(&order, rules),
         seen,
         pinned_by,
+        arenas_left_off: order.len().saturating_sub(MOST_ARENAS) as u64,
         arenas,
         pools: list_pools.then_some(pool_records),
         checks,
@@ -428,15 +429,16 @@ fn type_list(graph: &Graph, types: &HashMap<u32, Sum>) -> Vec<PlacedType> {
     list
 }
 
-fn fill(arenas: &[ArenaRecord], rules: &Pymalloc) -> Vec<Fill> {
+/// Groups of arenas, each given by its bytes, address and pools.
+fn fill(arenas: &[(u64, u64, u64)], rules: &Pymalloc) -> Vec<Fill> {
     let mut rows: Vec<Fill> =
         FILLS.map(|below_percent| Fill { below_percent, arenas: 0, pools: 0, block_bytes: 0 }).into();
-    for arena in arenas {
-        let percent = arena.block_bytes * 100 / rules.arena_bytes;
+    for &(block_bytes, _, pools) in arenas {
+        let percent = block_bytes * 100 / rules.arena_bytes;
         let row = FILLS.iter().position(|&below| percent < below).unwrap_or(FILLS.len() - 1);
         rows[row].arenas += 1;
-        rows[row].pools += arena.pools;
-        rows[row].block_bytes += arena.block_bytes;
+        rows[row].pools += pools;
+        rows[row].block_bytes += block_bytes;
     }
     rows
 }

@@ -29,7 +29,7 @@ pub(super) fn report(record: &AuditRecord, style: &Style) -> String {
             out,
             "\n   {} {}: {} instances, {} to the collector",
             style.strong("HOLDER"),
-            units::printable(&units::shortened(&it.name, 34)),
+            units::printable(&units::shortened(&it.name, 28)),
             units::count(it.instances),
             if it.collected { "known" } else { "unknown" },
         );
