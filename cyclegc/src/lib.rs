@@ -65,6 +65,9 @@
 //! Where the original checks an order that CPython changed after 3.13 (weak references without a callback now die after the finalizers), the
 //! test checks the newer one, and another one [`WeakrefOrder::Py313`].
 
+// Under loom nothing of the library is built; `tests/loom.rs` drives the files of `protocol`.
+#![cfg(not(loom))]
+
 /// The examples of the README are tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -73,8 +76,8 @@ struct Readme;
 extern crate self as cpymem_cyclegc;
 
 // Each file imports only from those to its left:
-//   visitor, vtable, side_word, object | listing, schedule, events, watcher, heap, death | gc_ptr, trace, weak, any, impls |
-//   reached, numbers, gc_refs, mark, candidates, subtract, recent, full, weakrefs, teardown, collect | inspect, audit, step |
+//   protocol, visitor, vtable, side_word, object | listing, schedule, events, watcher, heap, death | gc_ptr, trace, weak, any, impls |
+//   reached, gc_refs, numbers, mark, shard, parallel, candidates, subtract, recent, full, weakrefs, teardown, collect | inspect, audit, step |
 //   weak_map | typed, coerce, collector, gc
 mod any;
 mod audit;
@@ -95,9 +98,12 @@ mod listing;
 mod mark;
 mod numbers;
 mod object;
+mod parallel;
+mod protocol;
 mod reached;
 mod recent;
 mod schedule;
+mod shard;
 mod side_word;
 mod step;
 mod subtract;
