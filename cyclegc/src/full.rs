@@ -9,176 +9,83 @@
 //! What the pass computes lies in arrays by [number](crate::numbers); objects and their side words are as they were if it ends early.
 #![allow(unsafe_code, reason = "blocks are walked by address")]
 
+use std::sync::Arc;
+
 use cpymem_allocator::pool::Pool;
 
 use crate::candidates::Found;
-use crate::gc_refs::GcRefs;
 use crate::heap::{Heap, HeapPtr};
-use crate::mark::{Claim, Marking};
-use crate::numbers::{Numbers, numbered_pools};
-use crate::object::ObjPtr;
-use crate::reached::{GROUP, Reached};
+use crate::numbers::Numbers;
+use crate::parallel::{Helpers, Phase, usual_threads};
 use crate::recent;
 use crate::schedule::Generation;
+use crate::shard::{Later, Nowhere, Shard};
 use crate::side_word::{SidePtr, SideWord};
-use crate::visitor::{EdgeSink, Target, Visitor};
 
-/// The candidates that nothing outside reaches, in address order; `None` if the reported edges contradict the counts.
+/// The candidates that nothing outside reaches; `None` if the reported edges contradict the counts.
 pub(crate) fn find(heap: HeapPtr) -> Option<Found> {
     heap.leftover.set(true); // until something is concluded
-    let numbers = Numbers::of(&heap);
-    let mut weighed = weigh(&heap, &numbers);
-    if !mark(&numbers, &mut weighed) {
-        return None;
-    }
-    heap.leftover.set(weighed.pinned);
+    let shards = reach(&heap)?;
+    heap.leftover.set(shards.iter().any(|shard| shard.pinned));
     // The pass has looked at everything that was purple.
     heap.purple.drain(|pool| each_side_word(pool, |word| word.with_purple(false)));
     recent::forget(heap, Generation::Old);
-    Some(settle(&numbers, &weighed))
+    Some(settle(&shards))
 }
 
-/// What the walk over all objects found out.
-struct Weighed {
-    /// The signs of `gc_refs`, by number.
-    refs: Vec<i16>,
-    reached: Reached,
-    candidates: usize,
-    /// Something was borrowed, and its edges not seen.
-    pinned: bool,
-}
+/// Objects whose `gc_refs` exceed the caches.
+const LARGE: usize = 3 << 20;
 
-fn weigh(heap: &Heap, numbers: &Numbers) -> Weighed {
-    let mut reached = Reached::without_candidates(numbers.groups());
-    let mut weighing = Weighing { numbers, refs: GcRefs::new(numbers.len()), pinned: false };
+/// Weighs and marks, with helpers if the heap is big.
+fn reach(heap: &Heap) -> Option<Vec<Shard>> {
+    let helpers = Helpers::hire(threads(heap) - 1);
+    let (numbers, groups) = Numbers::of(heap, helpers.len() + 1)?;
+    let numbers = &Arc::new(numbers);
+    let shard = |(own, groups)| Shard::new(own, Arc::clone(numbers), groups);
+    let mut shards: Vec<Shard> = groups.into_iter().enumerate().map(shard).collect();
     let some_frozen = heap.frozen.get() > 0;
-    let mut candidates = 0;
-    for (pool, base) in numbered_pools(heap) {
-        let mut group = Candidates { base, bits: 0 };
-        for (number, (block, side)) in (base..).zip(pool.blocks()) {
-            if number == group.base + GROUP {
-                candidates += group.enter(&mut reached);
-                group = Candidates { base: number, bits: 0 };
-            }
-            // SAFETY: a carved block of the heap's pools.
-            let Some(object) = (unsafe { ObjPtr::in_block(block) }) else { continue };
-            let meta = object.meta();
-            // SAFETY: the side bytes of the block.
-            let is_frozen = || unsafe { SidePtr::new(side) }.get().generation() == SideWord::FROZEN;
-            if !meta.is_tracked() || (some_frozen && is_frozen()) {
-                continue;
-            }
-            if meta.is_purple() {
-                object.set_meta(meta.not_purple());
-            }
-            let count = object.header().count();
-            match count.is_immortal() {
-                true => weighing.refs.add_immortal(number),
-                false => weighing.refs.add(number, count.get()),
-            }
-            group.bits |= 1 << (number - group.base);
-            object.visit(&mut Visitor::new(&mut weighing));
+    if let [only] = &mut shards[..] {
+        match heap.pools.live_blocks() < LARGE {
+            true => only.weigh(some_frozen, &mut Nowhere),
+            false => only.weigh(some_frozen, &mut Later::default()),
         }
-        candidates += group.enter(&mut reached);
-    }
-    Weighed { refs: weighing.refs.finish(), reached, candidates, pinned: weighing.pinned }
-}
-
-/// The candidates of one group of numbers.
-struct Candidates {
-    base: usize,
-    bits: u64,
-}
-
-impl Candidates {
-    /// How many there are.
-    fn enter(self, reached: &mut Reached) -> usize {
-        reached.set_candidates(self.base / GROUP, self.bits);
-        self.bits.count_ones() as usize
-    }
-}
-
-/// Takes the edges of all objects.
-struct Weighing<'a> {
-    numbers: &'a Numbers,
-    refs: GcRefs,
-    pinned: bool,
-}
-
-impl EdgeSink for Weighing<'_> {
-    #[inline]
-    fn edge(&mut self, target: Target) {
-        self.refs.less_one(self.numbers.of_target(target));
-    }
-
-    fn pinned(&mut self) {
-        self.pinned = true;
-    }
-}
-
-/// Reaches everything that is referenced from outside. `false` if the reported edges contradict the counts.
-fn mark(numbers: &Numbers, weighed: &mut Weighed) -> bool {
-    let Weighed { refs, reached, .. } = weighed;
-    let refs_of = |group: usize| &refs[group * GROUP..][..GROUP];
-    let is_contradiction = |group: usize| {
-        let refs = refs_of(group);
-        refs.iter().fold(0, |least, &refs| least.min(refs)) < 0
-            && (0..GROUP).any(|i| refs[i] < 0 && reached.unreached(group) & (1 << i) != 0)
-    };
-    if (0..numbers.groups()).any(is_contradiction) {
-        return false;
-    }
-    let mut marking = Marking::new(ByNumber { numbers, reached });
-    for group in 0..numbers.groups() {
-        let unreached = marking.claim.reached.unreached(group);
-        if unreached == 0 || refs_of(group).iter().fold(0, |any, &refs| any | refs) == 0 {
-            continue;
+        if !only.finish_weighing() {
+            return None;
         }
-        for place in (0..GROUP).filter(|place| unreached & (1 << place) != 0 && refs_of(group)[*place] > 0) {
-            marking.claim.reached.reach(group * GROUP + place);
-            // SAFETY: a candidate is a live object.
-            marking.push(unsafe { numbers.object(group, place) });
-        }
-        if marking.len() >= GROUP {
-            marking.propagate();
-        }
+        only.mark(&mut Nowhere);
+        return Some(shards);
     }
-    marking.propagate();
-    true
+    shards = helpers.run(shards, if some_frozen { WEIGH_SOME_FROZEN } else { WEIGH });
+    if !shards.iter_mut().all(Shard::finish_weighing) {
+        return None;
+    }
+    Some(helpers.run(shards, MARK))
 }
 
-/// Claims by the number of an object.
-struct ByNumber<'a> {
-    numbers: &'a Numbers,
-    reached: &'a mut Reached,
-}
+const WEIGH: Phase = Phase {
+    start: |shard, elsewhere| shard.weigh(false, elsewhere),
+    receive: |shard, targets, _| shard.take_off(targets),
+};
+const WEIGH_SOME_FROZEN: Phase = Phase { start: |shard, elsewhere| shard.weigh(true, elsewhere), ..WEIGH };
+const MARK: Phase = Phase {
+    start: |shard, elsewhere| shard.mark(elsewhere),
+    receive: |shard, targets, elsewhere| shard.mark_from(targets, elsewhere),
+};
 
-impl Claim for ByNumber<'_> {
-    #[inline(always)]
-    fn claim(&mut self, target: Target) -> bool {
-        self.reached.reach(self.numbers.of_target(target))
+/// How many threads a pass has.
+fn threads(heap: &Heap) -> usize {
+    match heap.collecting_threads.get() {
+        _ if heap.pools.live_blocks() < heap.parallel_from.get() => 1,
+        0 => usual_threads(),
+        threads => threads,
     }
 }
 
-fn settle(numbers: &Numbers, weighed: &Weighed) -> Found {
+fn settle(shards: &[Shard]) -> Found {
     let mut found = Found::default();
-    for group in 0..numbers.groups() {
-        each_bit(weighed.reached.unreached(group), |place| {
-            // SAFETY: a candidate is a live object.
-            found.add(unsafe { numbers.object(group, place) });
-        });
-    }
-    found.survivors = weighed.candidates - found.unreachable.len();
+    shards.iter().for_each(|shard| shard.each_unreached(|object| found.add(object)));
+    found.survivors = shards.iter().map(|shard| shard.candidates).sum::<usize>() - found.unreachable.len();
     found
-}
-
-/// The places of the bits that are set, in ascending order.
-#[inline(always)]
-fn each_bit(mut bits: u64, mut each: impl FnMut(usize)) {
-    while bits != 0 {
-        each(bits.trailing_zeros() as usize);
-        bits &= bits - 1;
-    }
 }
 
 /// Changes the side words of a pool, which are at rest.

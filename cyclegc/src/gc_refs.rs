@@ -10,6 +10,8 @@
 
 use std::collections::HashMap;
 
+use crate::side_word::prefetch;
+
 /// Sums of 16 bits, and what does not fit.
 pub(crate) struct GcRefs {
     refs: Vec<i16>,
@@ -33,6 +35,12 @@ impl GcRefs {
         if wrapped {
             self.carry(number, -(1 << 16));
         }
+    }
+
+    /// Asks for the sum of an object to be brought into the cache.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, number: usize) {
+        prefetch(self.refs.as_ptr().wrapping_add(number).cast());
     }
 
     /// The object counts so many references.
@@ -62,16 +70,16 @@ impl GcRefs {
         *self.carries.entry(number).or_default() += carry;
     }
 
-    /// The sums, when everything was added and taken off: only their signs are meant.
-    pub(crate) fn finish(mut self) -> Vec<i16> {
-        for (number, carry) in self.carries {
-            let sum = i64::from(self.refs[number]) + carry;
-            self.refs[number] = sum.signum() as i16;
+    /// The sums, when everything was added and taken off: only their signs are meant. Nothing is left here.
+    pub(crate) fn finish(&mut self) -> Vec<i16> {
+        let mut refs = core::mem::take(&mut self.refs);
+        for (number, carry) in self.carries.drain() {
+            refs[number] = (i64::from(refs[number]) + carry).signum() as i16;
         }
-        for number in self.immortal {
-            self.refs[number] = 1;
+        for number in self.immortal.drain(..) {
+            refs[number] = 1;
         }
-        self.refs
+        refs
     }
 }
 

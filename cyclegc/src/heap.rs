@@ -26,6 +26,9 @@ pub(crate) const HAS_MIDDLE: u8 = 2;
 /// The user word of pools that [`Heap::purple`] uses.
 pub(crate) const PURPLE_WORD: usize = 1;
 
+/// Objects from which on a full pass has several threads, if nobody has said otherwise.
+const PARALLEL_FROM: usize = 4 << 20;
+
 /// When weak references without a callback die.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WeakrefOrder {
@@ -64,6 +67,9 @@ pub(crate) struct Heap {
     /// Objects that `Debug::SAVEALL` kept; one reference to each is the heap's.
     pub(crate) garbage: RefCell<Vec<ObjPtr>>,
     pub(crate) weakref_order: Cell<WeakrefOrder>,
+    /// Threads of a full pass over at least `parallel_from` objects; 0 for as many as there are cores.
+    pub(crate) collecting_threads: Cell<usize>,
+    pub(crate) parallel_from: Cell<usize>,
     /// Blocks when the last step or full pass left nothing to look at.
     pub(crate) step_baseline: Cell<usize>,
     /// Objects that steps have left to the next full pass.
@@ -113,6 +119,8 @@ impl HeapPtr {
             finalizers: OnceCell::new(),
             garbage: RefCell::default(),
             weakref_order: Cell::default(),
+            collecting_threads: Cell::new(1),
+            parallel_from: Cell::new(PARALLEL_FROM),
             step_baseline: Cell::new(0),
             given_up: Cell::new(0),
             collecting: Cell::new(false),

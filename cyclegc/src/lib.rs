@@ -70,6 +70,9 @@
 //! Where the original checks an order that CPython changed after 3.13 (weak references without a callback now die after the finalizers), the
 //! test checks the newer one, and another one [`WeakrefOrder::Py313`].
 
+// Under loom nothing of the library is built; `tests/loom.rs` drives the files of `protocol`.
+#![cfg(not(loom))]
+
 /// The examples of the README are tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -78,8 +81,8 @@ struct Readme;
 extern crate self as cpymem_cyclegc;
 
 // Each file imports only from those to its left:
-//   visitor, vtable, side_word, object, checked | listing, schedule, events, watcher, finalizers, heap, death | gc_ptr, trace, weak, any, impls |
-//   reached, numbers, gc_refs, mark, candidates, subtract, recent, full, weakrefs, teardown, inspect, audit, collect | step |
+//   protocol, visitor, vtable, side_word, object, checked | listing, schedule, events, watcher, finalizers, heap, death | gc_ptr, trace, weak, any, impls |
+//   reached, gc_refs, numbers, mark, shard, parallel, candidates, subtract, recent, full, weakrefs, teardown, inspect, audit, collect | step |
 //   weak_map | typed, coerce, collector, finalize, gc, graph | patterns
 mod any;
 mod audit;
@@ -104,11 +107,14 @@ mod listing;
 mod mark;
 mod numbers;
 mod object;
+mod parallel;
 #[cfg(feature = "patterns")]
 pub mod patterns;
+mod protocol;
 mod reached;
 mod recent;
 mod schedule;
+mod shard;
 mod side_word;
 mod step;
 mod subtract;

@@ -16,9 +16,28 @@ const SLACK: usize = 1 << 12;
 
 /// Says who is to be visited.
 pub(crate) trait Claim {
-    /// Whether the object at the end of an edge is a candidate that nobody has reached yet; from now on it is reached.
+    /// Whether the object at the end of an edge is a candidate that nobody has reached yet; from now on it is reached. It may
+    /// be put off: then the edge is gathered.
     fn claim(&mut self, target: Target) -> bool;
+
+    /// How many edges were gathered.
+    #[inline(always)]
+    fn gathered(&self) -> usize {
+        0
+    }
+
+    /// Takes the gathered edges and leaves the memory that it gets.
+    fn take_gathered(&mut self, _edges: &mut Vec<Target>) {}
+
+    /// As [`claim`](Self::claim), at once.
+    #[inline(always)]
+    fn claim_now(&mut self, target: Target) -> bool {
+        self.claim(target)
+    }
 }
+
+/// Edges that are gathered before they are looked at while other objects wait.
+const GATHERED: usize = 1024;
 
 /// The state of a marking: objects that are reached and whose edges were not looked at yet.
 pub(crate) struct Marking<C> {
@@ -26,11 +45,12 @@ pub(crate) struct Marking<C> {
     /// The queue, behind `first` places that are free.
     queue: Vec<ObjPtr>,
     first: usize,
+    edges: Vec<Target>,
 }
 
 impl<C: Claim> Marking<C> {
     pub(crate) fn new(claim: C) -> Marking<C> {
-        Marking { claim, queue: Vec::new(), first: 0 }
+        Marking { claim, queue: Vec::new(), first: 0, edges: Vec::new() }
     }
 
     /// Puts an object that was reached into the queue.
@@ -47,11 +67,37 @@ impl<C: Claim> Marking<C> {
 
     /// Follows the edges of everything in the queue.
     pub(crate) fn propagate(&mut self) {
-        while let Some(object) = self.pop() {
-            object.visit(&mut Visitor::new(self));
+        loop {
+            while let Some(object) = self.pop() {
+                object.visit(&mut Visitor::new(self));
+                if self.claim.gathered() >= GATHERED {
+                    self.claim_gathered();
+                }
+            }
+            if self.claim.gathered() == 0 {
+                return;
+            }
+            self.claim_gathered();
         }
     }
 
+    fn claim_gathered(&mut self) {
+        let mut edges = core::mem::take(&mut self.edges);
+        self.claim.take_gathered(&mut edges);
+        edges.drain(..).for_each(|target| self.reach(target));
+        self.edges = edges;
+    }
+
+    /// Puts the object at the end of an edge into the queue, if it was not reached.
+    #[inline(always)]
+    pub(crate) fn reach(&mut self, target: Target) {
+        if self.claim.claim_now(target) {
+            // SAFETY: an edge leads to a live object.
+            self.push(unsafe { ObjPtr::new(target) });
+        }
+    }
+
+    /// The first object of the queue.
     #[inline(always)]
     fn pop(&mut self) -> Option<ObjPtr> {
         if let Some(ahead) = self.queue.get(self.first + AHEAD) {

@@ -18,8 +18,9 @@ use crate::visitor::{Clearer, Visitor};
 ///   safe: it counts as a reference from outside, so what it leads to is never collected.
 /// * Two calls of `visit` without a change of the value in between report the same edges. `visit` makes,
 ///   clones, drops and moves no `Gc`.
-/// * `visit` touches nothing but the value: a collection may run it on a helper thread while the value's own
-///   thread waits.
+/// * `visit` touches nothing but the value: a collection may run it on a helper thread (see [`Collector::set_threads`](crate::Collector::set_threads)), even if the value is not
+///   `Send`, while the value's own thread waits and no other thread uses the value. What the value shares with others, such as the contents
+///   of an `Rc`, or with its thread, such as a thread-local variable, does not belong to it.
 /// * [`clear`](Self::clear) severs `Gc`s of the value and does nothing else to any `Gc`.
 /// * [`needs_trace`](Self::needs_trace) is `true` if `visit` can report an edge.
 pub unsafe trait Trace {
