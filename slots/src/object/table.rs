@@ -361,8 +361,7 @@ impl<K: Key, V, A: Allocator> Table<K, V, A> {
         self.search(hash, is_it)
     }
 
-    /// Looks for the very key. Keys carry their hashes here, so nothing is called on the way, from which registers would
-    /// have to be saved.
+    /// Looks for the very key. No other code is called on the way: nothing needs to be kept from it.
     ///
     /// # Safety
     /// `W` is the type of this table's words, and entries store no hashes.
@@ -374,15 +373,13 @@ impl<K: Key, V, A: Allocator> Table<K, V, A> {
             // SAFETY: the caller's promise.
             let (at, word) = unsafe { self.word::<W>(place) };
             // SAFETY: the caller's promise.
-            if let Some(candidate) = unsafe { self.entry::<Bare<K, V>>(word.untagged(tag)) }
-                && let Some(pair) = candidate.pair()
-            {
-                if is_same(&pair.0) {
-                    return Glance::Found(Found { place: at, entry: word.untagged(tag) }, pair);
-                }
-                if pair.0.hash() == hash {
-                    return Glance::Unsure;
-                }
+            if let Some(candidate) = unsafe { self.entry::<Bare<K, V>>(word.untagged(tag)) } {
+                return match candidate.pair() {
+                    Some(pair) if is_same(&pair.0) => {
+                        Glance::Found(Found { place: at, entry: word.untagged(tag) }, pair)
+                    }
+                    _ => Glance::Unsure,
+                };
             }
             if word == W::NEVER {
                 return Glance::Absent;
