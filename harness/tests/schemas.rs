@@ -74,7 +74,9 @@ fn commands() -> Vec<(&'static str, Vec<String>)> {
         ("explain", args(&["explain", &leaky])),
         ("explain", args(&["explain", &threads, &profiles, "--cost", "latency"])),
         ("main", args(&["bench", "replay-flask", "collect-threads", "--repeat", "1"])),
+        ("main", args(&["bench", "recycling", "class-layouts", "--scale", "0.02", "--repeat", "1"])),
         ("bench-list", args(&["bench", "--list"])),
+        ("bench-list", args(&["bench", "cyclegc", "--list"])),
         ("bench-list", args(&["bench", "allocator", "--list"])),
         (
             "bench-allocator",

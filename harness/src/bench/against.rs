@@ -74,8 +74,8 @@ pub struct Difference {
     pub before: Estimate,
     /// In this run.
     pub now: Estimate,
-    /// Now over before, without the drift.
-    pub ratio: f64,
+    /// Now over before, without the drift; null if it was nothing before.
+    pub ratio: Option<f64>,
 }
 
 /// A named number of a run.
@@ -134,7 +134,7 @@ pub fn against(before: &SavedRun, now: &SavedRun) -> AgainstRecord {
                         Estimate { median: value, low: value, high: value }
                     };
                     let (before, now) = (exactly(old), exactly(new));
-                    let ratio = now.median / before.median;
+                    let ratio = finite(now.median / before.median);
                     record.differences.push(Difference {
                         what: key.clone(),
                         kind: "count",
@@ -148,7 +148,7 @@ pub fn against(before: &SavedRun, now: &SavedRun) -> AgainstRecord {
                 record.compared += 1;
                 let drift = if old.unit == "ns" { drift } else { 1.0 };
                 if let Some(ratio) = real(old, new, drift) {
-                    let (before, now) = (old.estimate, new.estimate);
+                    let (before, now, ratio) = (old.estimate, new.estimate, finite(ratio));
                     record.differences.push(Difference { what: key.clone(), kind, before, now, ratio });
                 }
             }
@@ -161,9 +161,13 @@ pub fn against(before: &SavedRun, now: &SavedRun) -> AgainstRecord {
     record
         .only_in_one
         .extend(new.keys().filter(|key| !old.contains_key(*key)).map(|key| format!("now: {key}")));
-    let size = |difference: &Difference| difference.ratio.ln().abs();
+    let size = |difference: &Difference| difference.ratio.map_or(f64::INFINITY, |ratio| ratio.ln().abs());
     record.differences.sort_by(|one, other| size(other).total_cmp(&size(one)));
     record
+}
+
+fn finite(ratio: f64) -> Option<f64> {
+    Some(ratio).filter(|ratio| ratio.is_finite())
 }
 
 /// The ratio of two series if their difference is real.
@@ -254,7 +258,7 @@ mod tests {
         let slower_build = against(&before, &run(&times(1.5), &STEADY, 3));
         assert_eq!(slower_build.differences.len(), 1);
         assert_eq!(slower_build.differences[0].what, "w / cpymem / step");
-        assert!((slower_build.differences[0].ratio - 1.5).abs() < 0.01);
+        assert!((slower_build.differences[0].ratio.unwrap() - 1.5).abs() < 0.01);
         let slower_machine = against(&before, &run(&times(1.5), &times(1.5), 3));
         assert!(slower_machine.differences.is_empty(), "{:?}", slower_machine.differences);
         assert!((slower_machine.drift - 1.5).abs() < 0.01);

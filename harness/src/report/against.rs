@@ -27,8 +27,8 @@ impl Report for AgainstRecord {
                 difference.kind.to_owned(),
                 number(difference.before.median),
                 number(difference.now.median),
-                format!("{:.2}", difference.ratio),
-                style.bar(difference.ratio, 2.0),
+                difference.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}")),
+                style.bar(difference.ratio.unwrap_or(2.0), 2.0),
             ]
         });
         if !self.differences.is_empty() {

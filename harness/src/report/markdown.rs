@@ -85,7 +85,8 @@ pub fn against(record: &AgainstRecord) -> String {
         let (what, kind) = (cell(&difference.what), difference.kind);
         let number = |value: f64| units::plain((value * 100.0).round() / 100.0);
         let (before, now) = (number(difference.before.median), number(difference.now.median));
-        let _ = writeln!(out, "| {what} | {kind} | {before} | {now} | {:.2} |", difference.ratio);
+        let ratio = difference.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
+        let _ = writeln!(out, "| {what} | {kind} | {before} | {now} | {ratio} |");
     }
     let _ = writeln!(out, "\n{} numbers compared, {} differ.", record.compared, record.differences.len());
     out
