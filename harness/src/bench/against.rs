@@ -6,7 +6,7 @@
 //! 1. both runs have at least [`FEWEST`] turns of it;
 //! 2. the 95 % intervals of the two medians are apart by a factor of [`GAP`];
 //! 3. the medians differ by more than [`LEAST`], after the drift of the machine is taken out: the median, over
-//!    all workloads, of how far the subjects that are not ours moved.
+//!    all workloads, of how far the subjects that are not ours moved, if they have [`FEWEST_PEERS`] times.
 //!
 //! The second alone is not enough: where a process happens to lie in memory stays the same for all its turns and
 //! differs from run to run. [`LEAST`] is what two runs of one build were seen to differ by, with room. A run makes its
@@ -28,6 +28,9 @@ pub const LEAST: f64 = 1.25;
 
 /// How far the intervals must be apart, as a ratio. Of hundreds of numbers some intervals of 95 % part by chance.
 pub const GAP: f64 = 1.1;
+
+/// The fewest times of peers from which a drift of the machine is concluded.
+pub const FEWEST_PEERS: usize = 5;
 
 /// What of a saved run is compared. Other keys of the document are passed over.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -181,9 +184,11 @@ fn real(old: &Series, new: &Series, drift: f64) -> Option<f64> {
     (enough && apart && far && !ratio.is_nan()).then_some(ratio)
 }
 
+/// The median, if there are enough to tell the machine from one noisy peer.
 fn drift(ratios: impl Iterator<Item = f64>) -> f64 {
-    let sound = ratios.filter(|ratio| ratio.is_finite() && *ratio > 0.0);
-    Estimate::of(sound).map_or(1.0, |estimate| estimate.median)
+    let sound: Vec<f64> = ratios.filter(|ratio| ratio.is_finite() && *ratio > 0.0).collect();
+    let enough = sound.len() >= FEWEST_PEERS;
+    Estimate::of(sound).filter(|_| enough).map_or(1.0, |estimate| estimate.median)
 }
 
 /// What two runs do not have in common.
@@ -231,7 +236,14 @@ mod tests {
             name: "w".to_owned(),
             shows: String::new(),
             amount: String::new(),
-            subjects: vec![subject("cpymem", Role::Ours, ours), subject("std", Role::Peer, peer)],
+            subjects: vec![
+                subject("cpymem", Role::Ours, ours),
+                subject("std", Role::Peer, peer),
+                subject("a", Role::Peer, peer),
+                subject("b", Role::Peer, peer),
+                subject("c", Role::Peer, peer),
+                subject("d", Role::Peer, peer),
+            ],
             checks: Vec::new(),
             notes: Vec::new(),
             wall_ns: 0,
@@ -269,7 +281,7 @@ mod tests {
         let before = run(&STEADY, &STEADY, 3);
         assert!(against(&before, &run(&times(1.1), &STEADY, 3)).differences.is_empty());
         let counted = against(&before, &run(&STEADY, &STEADY, 4));
-        assert_eq!(counted.differences.len(), 2);
+        assert_eq!(counted.differences.len(), 6);
         assert!(counted.differences.iter().all(|difference| difference.kind == "count"));
         let few = against(&run(&STEADY[..3], &STEADY, 3), &run(&times(2.0)[..3], &STEADY, 3));
         assert!(few.differences.is_empty(), "three turns tell nothing");
@@ -284,6 +296,6 @@ mod tests {
         assert_eq!(record.unlike.len(), 2, "{:?}", record.unlike);
         assert!(record.differences.is_empty(), "counts of another seed are not compared");
         now.workloads[0].name = "other".to_owned();
-        assert_eq!(against(&before, &now).only_in_one.len(), 8);
+        assert_eq!(against(&before, &now).only_in_one.len(), 24);
     }
 }
