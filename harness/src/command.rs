@@ -34,6 +34,13 @@ struct Outcome {
     holds: bool,
 }
 
+impl Outcome {
+    /// The exit code: good, or a broken claim.
+    fn code(&self) -> u8 {
+        if self.holds { 0 } else { BROKEN }
+    }
+}
+
 /// Runs a command and prints what comes of it. On an error standard output stays empty and standard error gets
 /// one line.
 pub fn run(args: Args) -> ExitCode {
@@ -41,8 +48,8 @@ pub fn run(args: Args) -> ExitCode {
     let done = execute(&args, &progress);
     drop(progress);
     let (message, code) = match done {
-        Ok(Outcome { text, holds }) => match print(&text) {
-            Ok(()) => return if holds { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) },
+        Ok(outcome) => match print(&outcome.text) {
+            Ok(()) => return ExitCode::from(outcome.code()),
             // Whoever reads has had enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
             Err(error) => (format!("cpymem: standard output: {error}"), BROKEN),
@@ -185,4 +192,22 @@ fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::ProfilesRecord;
+
+    #[test]
+    fn one_broken_claim_is_exit_code_1() {
+        let options = Options { json: true, max_memory: None, repeat: None };
+        let code = |claims: &[u64]| {
+            let checks = claims.iter().map(|&seen| Check::equal("a claim", 1, seen)).collect();
+            let record =
+                ProfilesRecord { schema: "cpymem.profiles/1", count: 0, layouts: Vec::new(), checks };
+            outcome(&record, &record.checks, options).code()
+        };
+        assert_eq!([code(&[1, 1]), code(&[1, 2]), code(&[])], [0, 1, 0]);
+    }
 }

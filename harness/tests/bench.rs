@@ -175,3 +175,50 @@ fn claims_about_cpython_hold_on_every_interpreter_here() {
     }
     assert!(claims >= 10 * found.len().min(2), "{claims} claims about {} interpreters", found.len());
 }
+
+/// The tables of `docs/bench.md`: workload, then the cells of each line by its title.
+fn documented() -> Vec<(String, Vec<Vec<String>>)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/bench.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut found: Vec<(String, Vec<Vec<String>>)> = Vec::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("### ") {
+            found.push((name.to_owned(), Vec::new()));
+        } else if let (Some((_, lines)), true) = (found.last_mut(), line.starts_with("| ")) {
+            let cells =
+                line.trim_matches('|').split(" | ").map(|cell| cell.trim_matches([' ', '|']).to_owned());
+            lines.push(cells.collect());
+        }
+    }
+    found
+}
+
+#[test]
+fn the_counts_of_the_documents_are_those_of_a_fresh_run() {
+    let documented = documented();
+    assert!(documented.len() >= 5, "{}", documented.len());
+    let mut args: Vec<&str> = documented.iter().map(|(name, _)| name.as_str()).collect();
+    args.extend(["--repeat", "1", "--json"]);
+    let run = json(&cpymem(&args));
+    let mut compared = 0;
+    for ((name, lines), workload) in documented.iter().zip(run["workloads"].as_array().unwrap()) {
+        assert_eq!(workload["name"], name.as_str());
+        let titles: Vec<&str> =
+            workload["subjects"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+        assert_eq!(lines[0][1..=titles.len()], titles, "{name}");
+        for (column, subject) in workload["subjects"].as_array().unwrap().iter().enumerate() {
+            for count in subject["counts"].as_array().unwrap() {
+                let (what, value) = (count["name"].as_str().unwrap(), count["value"].as_u64().unwrap());
+                let shown = match what.ends_with(", bytes") {
+                    true => cpymem_harness::units::bytes(value),
+                    false => cpymem_harness::units::count(value),
+                };
+                let line = lines.iter().find(|line| line[0] == what);
+                let line = line.unwrap_or_else(|| panic!("{name} has no line '{what}'"));
+                assert_eq!(line[column + 1], shown, "{name}: {what} of {}", subject["name"]);
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared >= 50, "{compared}");
+}

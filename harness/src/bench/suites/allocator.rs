@@ -3,7 +3,7 @@
 use cpymem_allocator::patterns::{PATTERNS, Players, Scale};
 
 use crate::allocators::{Entrant, Role as Part, Roster};
-use crate::bench::record::Role;
+use crate::bench::record::{Role, SubjectRecord};
 use crate::bench::{Failure, Finding, Lane, Page, Setting, Turn, Workload, alternate};
 use crate::record::Check;
 
@@ -44,13 +44,18 @@ impl Workload for AllocatorSuite {
         let lanes = lanes.collect();
         let mut checks = Vec::new();
         let subjects = alternate(lanes, setting, &mut checks)?;
-        for subject in &subjects {
-            let lost = subject.count("blocks that lost their content").unwrap_or(u64::MAX);
-            checks.push(Check::equal(format!("{}: blocks that lost their content", subject.name), 0, lost));
-        }
+        checks.extend(claims(&subjects));
         let amount = format!("{} patterns at {} of their length", PATTERNS.len(), self.part * setting.scale);
         Ok(Finding { amount, subjects, checks, notes: Vec::new() })
     }
+}
+
+fn claims(subjects: &[SubjectRecord]) -> Vec<Check> {
+    let claim = |subject: &SubjectRecord| {
+        let lost = subject.count("blocks that lost their content").unwrap_or(u64::MAX);
+        Check::equal(format!("{}: blocks that lost their content", subject.name), 0, lost)
+    };
+    subjects.iter().map(claim).collect()
 }
 
 fn play(entrant: &Entrant<'_>, scale: Scale, turn: &mut Turn) {
@@ -77,6 +82,7 @@ fn play(entrant: &Entrant<'_>, scale: Scale, turn: &mut Turn) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::broken_by;
     use super::*;
     use crate::progress::Progress;
 
@@ -88,5 +94,9 @@ mod tests {
         assert!(finding.checks.iter().all(|check| check.holds), "{:?}", finding.checks);
         assert!(finding.subjects.len() >= 4);
         assert!(finding.subjects[0].times.len() >= 20, "{:?}", finding.subjects[0].times.len());
+    }
+    #[test]
+    fn one_lost_block_breaks_the_claim() {
+        broken_by("blocks that lost their content", claims);
     }
 }

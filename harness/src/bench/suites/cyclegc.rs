@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cpymem_cyclegc::patterns::{PATTERNS, PYTHON, Pattern, SUBJECTS, Scale, Subject, on_big_stack};
 
 use crate::bench::python::Interpreter;
-use crate::bench::record::Role;
+use crate::bench::record::{Role, SubjectRecord};
 use crate::bench::{Failure, Finding, Lane, Page, Setting, Turn, Workload, alternate};
 use crate::record::Check;
 use crate::units;
@@ -95,18 +95,19 @@ impl Workload for CyclegcSuite {
         }
         let mut checks = Vec::new();
         let subjects = alternate(lanes, setting, &mut checks)?;
-        for subject in subjects.iter().filter(|subject| subject.role != Role::Python) {
-            let faults = subject.count("faults").unwrap_or(u64::MAX);
-            checks.push(Check::equal(
-                format!("{}: garbage that stayed, live objects that are gone", subject.name),
-                0,
-                faults,
-            ));
-        }
+        checks.extend(claims(&subjects));
         let objects = Scale::new(scale).objects() as u64;
         let amount = format!("graphs of {} objects with three references", units::count(objects));
         Ok(Finding { amount, subjects, checks, notes })
     }
+}
+
+fn claims(subjects: &[SubjectRecord]) -> Vec<Check> {
+    let claim = |subject: &SubjectRecord| {
+        let faults = subject.count("faults").unwrap_or(u64::MAX);
+        Check::equal(format!("{}: garbage that stayed, live objects that are gone", subject.name), 0, faults)
+    };
+    subjects.iter().filter(|subject| subject.role != Role::Python).map(claim).collect()
 }
 
 impl CyclegcSuite {
@@ -163,6 +164,7 @@ impl CyclegcSuite {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::broken_by;
     use super::*;
     use crate::progress::Progress;
 
@@ -179,5 +181,9 @@ mod tests {
             "{:?}",
             finding.notes
         );
+    }
+    #[test]
+    fn one_fault_breaks_the_claim() {
+        broken_by("faults", claims);
     }
 }

@@ -2,7 +2,7 @@
 
 use cpymem_refcount::patterns::{PATTERNS, Pattern, Subject, subjects};
 
-use crate::bench::record::Role;
+use crate::bench::record::{Role, SubjectRecord};
 use crate::bench::{Failure, Finding, Lane, Page, Setting, Turn, Workload, alternate};
 use crate::record::Check;
 use crate::units;
@@ -70,17 +70,23 @@ impl Workload for RefcountSuite {
             .collect();
         let mut checks = Vec::new();
         let subjects = alternate(lanes, setting, &mut checks)?;
-        for subject in &subjects {
-            let count = |what: &str| subject.count(what).unwrap_or(0);
-            checks.push(Check::equal(format!("{}: wrong answers", subject.name), 0, count("wrong answers")));
-            if count("objects made") > 0 {
-                let (made, died) = (count("objects made"), count("objects that died"));
-                checks.push(Check::equal(format!("{}: objects that died", subject.name), made, died));
-            }
-        }
+        checks.extend(claims(&subjects));
         let amount = format!("{} operations of each pattern", units::count(operations));
         Ok(Finding { amount, subjects, checks, notes: Vec::new() })
     }
+}
+
+fn claims(subjects: &[SubjectRecord]) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for subject in subjects {
+        let count = |what: &str| subject.count(what).unwrap_or(0);
+        checks.push(Check::equal(format!("{}: wrong answers", subject.name), 0, count("wrong answers")));
+        if count("objects made") > 0 {
+            let (made, died) = (count("objects made"), count("objects that died"));
+            checks.push(Check::equal(format!("{}: objects that died", subject.name), made, died));
+        }
+    }
+    checks
 }
 
 impl RefcountSuite {
@@ -107,6 +113,7 @@ impl RefcountSuite {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::broken_by;
     use super::*;
     use crate::progress::Progress;
 
@@ -120,5 +127,10 @@ mod tests {
         assert!(finding.subjects.iter().any(|subject| subject.times.len() >= 7));
         let none = RefcountSuite::long(Vec::new(), vec!["no such pointer".to_owned()]);
         assert!(none.run(&setting).is_err());
+    }
+    #[test]
+    fn one_wrong_answer_or_one_object_that_stays_breaks_a_claim() {
+        broken_by("wrong answers", claims);
+        broken_by("objects made", claims);
     }
 }

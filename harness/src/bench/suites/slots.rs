@@ -98,10 +98,7 @@ impl Workload for SlotsSuite {
         }
         let mut checks = Vec::new();
         let subjects = alternate(lanes, setting, &mut checks)?;
-        for subject in subjects.iter().filter(|subject| subject.role != Role::Python) {
-            let wrong = subject.count("wrong answers").unwrap_or(u64::MAX);
-            checks.push(Check::equal(format!("{}: wrong answers", subject.name), 0, wrong));
-        }
+        checks.extend(claims(&subjects));
         if scale >= 1.0 {
             let patterns = PATTERNS.iter().filter(|pattern| self.takes(pattern));
             notes.extend(patterns.flat_map(|pattern| {
@@ -110,6 +107,14 @@ impl Workload for SlotsSuite {
         }
         Ok(Finding { amount: format!("{scale} of each pattern"), subjects, checks, notes })
     }
+}
+
+fn claims(subjects: &[SubjectRecord]) -> Vec<Check> {
+    let claim = |subject: &SubjectRecord| {
+        let wrong = subject.count("wrong answers").unwrap_or(u64::MAX);
+        Check::equal(format!("{}: wrong answers", subject.name), 0, wrong)
+    };
+    subjects.iter().filter(|subject| subject.role != Role::Python).map(claim).collect()
 }
 
 impl SlotsSuite {
@@ -180,6 +185,7 @@ fn goal_note(pattern: &Pattern, goal: &Goal, subjects: &[SubjectRecord]) -> Opti
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::broken_by;
     use super::*;
     use crate::progress::Progress;
 
@@ -193,5 +199,9 @@ mod tests {
             finding.subjects.iter().flat_map(|it| &it.times).map(|it| it.name.as_str()).collect();
         assert!(PATTERNS.iter().all(|pattern| played.contains(&pattern.name)));
         assert_eq!(finding.subjects.last().map(|subject| subject.role), Some(Role::Peer));
+    }
+    #[test]
+    fn one_wrong_answer_breaks_the_claim() {
+        broken_by("wrong answers", claims);
     }
 }
