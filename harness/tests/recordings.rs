@@ -145,10 +145,9 @@ fn garbage_is_the_same_however_it_is_collected() {
         let garbage = Rebuilt::new(&input, &dump).unwrap().collect().garbage;
         assert_eq!(garbage.len() as u64, recorded, "{name}");
         let mut by_steps = 0;
-        for (i, (thresholds, generations)) in SETTINGS.into_iter().enumerate() {
-            for (j, order) in ORDERS.into_iter().enumerate() {
-                // Every budget with every order, and with every setting.
-                let budget = BUDGETS[(i + j) % BUDGETS.len()];
+        for (thresholds, generations) in SETTINGS {
+            for (order, budget) in ORDERS.into_iter().flat_map(|order| BUDGETS.map(|budget| (order, budget)))
+            {
                 let what = format!("{name}: {thresholds:?} {generations:?} {budget:?} {order:?}");
                 let collector = Collector::new();
                 collector.set_threshold(thresholds);

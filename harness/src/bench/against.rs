@@ -8,6 +8,9 @@
 //! 3. the medians differ by more than [`LEAST`], after the drift of the machine is taken out: the median, over
 //!    all workloads, of how far the subjects that are not ours moved, if they have [`FEWEST_PEERS`] times.
 //!
+//! Times of a workload are not compared if one of the runs waited for a processor in it for more than [`BUSY`] of its
+//! time: a machine that does other things beside measures those.
+//!
 //! The second alone is not enough: where a process happens to lie in memory stays the same for all its turns and
 //! differs from run to run. [`LEAST`] is what two runs of one build were seen to differ by, with room. A run makes its
 //! turns in two passes over all workloads, so that what disturbs the machine for seconds widens intervals instead of
@@ -31,6 +34,9 @@ pub const GAP: f64 = 1.1;
 
 /// The fewest times of peers from which a drift of the machine is concluded.
 pub const FEWEST_PEERS: usize = 5;
+
+/// Share of a workload's time spent waiting for a processor from which on its times say nothing.
+pub const BUSY: f64 = 0.02;
 
 /// What of a saved run is compared. Other keys of the document are passed over.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -64,6 +70,8 @@ pub struct AgainstRecord {
     pub differences: Vec<Difference>,
     /// What is in one run alone.
     pub only_in_one: Vec<String>,
+    /// Workloads whose times were not compared, because the machine was busy in one of the runs.
+    pub busy: Vec<String>,
 }
 
 /// One real difference.
@@ -117,6 +125,7 @@ pub fn against(before: &SavedRun, now: &SavedRun) -> AgainstRecord {
         }
         _ => None,
     }));
+    let record_busy = busy(before, now);
     let mut record = AgainstRecord {
         schema: "cpymem.against/1",
         unlike: unlike(before, now),
@@ -124,7 +133,9 @@ pub fn against(before: &SavedRun, now: &SavedRun) -> AgainstRecord {
         compared: 0,
         differences: Vec::new(),
         only_in_one: Vec::new(),
+        busy: record_busy.clone(),
     };
+    let is_busy = |key: &str| record_busy.iter().any(|name| key.split(" / ").next() == Some(name));
     for (key, old, new) in pairs() {
         match (old, new) {
             // Counts of another amount say nothing.
@@ -147,6 +158,8 @@ pub fn against(before: &SavedRun, now: &SavedRun) -> AgainstRecord {
                     });
                 }
             }
+            // Bytes do not wait.
+            (Number::Series(old, ..), _) if old.unit != "bytes" && is_busy(key) => {}
             (Number::Series(old, kind, _), Number::Series(new, ..)) => {
                 record.compared += 1;
                 let drift = if old.unit == "ns" { drift } else { 1.0 };
@@ -167,6 +180,16 @@ pub fn against(before: &SavedRun, now: &SavedRun) -> AgainstRecord {
     let size = |difference: &Difference| difference.ratio.map_or(f64::INFINITY, |ratio| ratio.ln().abs());
     record.differences.sort_by(|one, other| size(other).total_cmp(&size(one)));
     record
+}
+
+/// The workloads of both runs in one of which the machine was busy.
+fn busy(before: &SavedRun, now: &SavedRun) -> Vec<String> {
+    let waited = |run: &SavedRun, name: &str| {
+        let workload = run.workloads.iter().find(|workload| workload.name == name);
+        workload.and_then(|workload| workload.waited_share).unwrap_or(0.0)
+    };
+    let names = now.workloads.iter().map(|workload| &workload.name);
+    names.filter(|name| waited(before, name).max(waited(now, name)) > BUSY).cloned().collect()
 }
 
 fn finite(ratio: f64) -> Option<f64> {
@@ -247,6 +270,7 @@ mod tests {
             checks: Vec::new(),
             notes: Vec::new(),
             wall_ns: 0,
+            waited_share: Some(0.0),
         };
         SavedRun {
             schema: "cpymem.main/1".to_owned(),
@@ -285,6 +309,17 @@ mod tests {
         assert!(counted.differences.iter().all(|difference| difference.kind == "count"));
         let few = against(&run(&STEADY[..3], &STEADY, 3), &run(&times(2.0)[..3], &STEADY, 3));
         assert!(few.differences.is_empty(), "three turns tell nothing");
+    }
+
+    #[test]
+    fn times_of_a_busy_machine_are_not_compared() {
+        let before = run(&STEADY, &STEADY, 3);
+        let mut now = run(&times(1.5), &STEADY, 4);
+        now.workloads[0].waited_share = Some(0.3);
+        let record = against(&before, &now);
+        assert_eq!(record.busy, ["w"]);
+        assert!(record.differences.iter().all(|difference| difference.kind == "count"), "{record:?}");
+        assert_eq!(record.differences.len(), 6, "counts do not wait");
     }
 
     #[test]

@@ -52,6 +52,14 @@ impl Machine {
     }
 }
 
+/// Nanoseconds that this thread ran, and that it could have run but waited for a processor; `None` where the kernel does
+/// not tell.
+pub(super) fn ran_and_waited() -> Option<(u64, u64)> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let mut numbers = text.split_whitespace().map_while(|number| number.parse().ok());
+    Some((numbers.next()?, numbers.next()?))
+}
+
 impl Build {
     /// This one.
     pub fn this() -> Build {

@@ -102,7 +102,12 @@ pub fn run(workload: &dyn Workload, setting: &Setting<'_>) -> Result<WorkloadRec
     let page = workload.page();
     setting.progress.pass(page.name);
     let start = std::time::Instant::now();
+    let before = machine::ran_and_waited();
     let finding = workload.run(setting)?;
+    let waited_share = before.zip(machine::ran_and_waited()).map(|((ran, waited), (ran_now, waited_now))| {
+        let (ran, waited) = ((ran_now - ran) as f64, (waited_now - waited) as f64);
+        waited / (ran + waited).max(1.0)
+    });
     Ok(WorkloadRecord {
         name: page.name.to_owned(),
         shows: page.shows.to_owned(),
@@ -111,5 +116,6 @@ pub fn run(workload: &dyn Workload, setting: &Setting<'_>) -> Result<WorkloadRec
         checks: finding.checks,
         notes: finding.notes,
         wall_ns: start.elapsed().as_nanos() as u64,
+        waited_share,
     })
 }

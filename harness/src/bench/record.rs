@@ -22,6 +22,9 @@ pub struct WorkloadRecord {
     pub notes: Vec<String>,
     /// Time of the whole workload.
     pub wall_ns: u64,
+    /// Share of its time for which the measuring thread waited for a processor that others used, of the worse pass; null
+    /// where the kernel does not tell.
+    pub waited_share: Option<f64>,
 }
 
 /// One subject of a workload.
@@ -134,6 +137,7 @@ impl WorkloadRecord {
     /// Adds the turns of a later pass over the same workload. A claim that is broken in one pass is broken.
     pub fn continue_with(&mut self, later: WorkloadRecord) {
         self.wall_ns += later.wall_ns;
+        self.waited_share = self.waited_share.zip(later.waited_share).map(|(one, other)| one.max(other));
         let mut other_counts = 0;
         for (subject, later) in self.subjects.iter_mut().zip(later.subjects) {
             other_counts += u64::from(subject.counts != later.counts);
@@ -178,6 +182,7 @@ mod tests {
             checks: vec![Check::equal("a claim", 1, u64::from(holds))],
             notes: Vec::new(),
             wall_ns: 5,
+            waited_share: None,
         };
         let mut record = pass(&[1.0, 2.0], 7, true);
         record.continue_with(pass(&[3.0, 9.0], 7, true));

@@ -34,6 +34,10 @@ impl Report for AgainstRecord {
         if !self.differences.is_empty() {
             out.push_str(&style.table(&["what", "kind ", "before", "now", "ratio", ""], rows.collect()));
         }
+        if !self.busy.is_empty() {
+            let names = self.busy.join(", ");
+            out.push_str(&super::hanging("   not compared, as the machine was busy: ", &names));
+        }
         for only in &self.only_in_one {
             let _ = writeln!(out, "   only {only}");
         }
