@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::record_explain::Cost;
 
@@ -59,8 +59,11 @@ pub enum Command {
     /// Tell what instances of Python classes cost, with and without slots, on every CPython version.
     Slots {
         /// A Python file, plain or gzip; - is standard input.
-        #[arg(required_unless_present = "attrs", conflicts_with = "attrs")]
+        #[arg(required_unless_present_any = ["attrs", "heap"], conflicts_with = "attrs")]
         file: Option<OsString>,
+        /// Tell instead what slots would save in a heap dump (PYHEAP 1 or 2), class by class.
+        #[arg(long, value_name = "DUMP", conflicts_with_all = ["file", "attrs", "count", "python"])]
+        heap: Option<OsString>,
         /// Attributes of a class, in the order they are set.
         #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
         attrs: Vec<String>,
@@ -100,11 +103,63 @@ pub enum Command {
         #[arg(long, required = true)]
         helper: bool,
     },
-    /// Rebuild a heap dump (PYHEAP 1 or 2) with real objects and collect it.
+    /// Tell what is in a heap dump (PYHEAP 1 or 2): types or owners, what they retain, what is garbage.
     Heap {
         /// The dump, plain or gzip; - is standard input.
         file: OsString,
+        /// Show owners: who holds the objects, by names.
+        #[arg(long, value_name = "WHAT", value_enum, default_value_t = By::Type)]
+        by: By,
+        /// Rebuild the dump with real objects instead, and let the real collector find the garbage.
+        #[arg(long, conflicts_with = "by")]
+        rebuild: bool,
     },
+    /// Tell why objects are there: the shortest ways of names from a root.
+    Why {
+        /// The dump, plain or gzip; - is standard input.
+        file: OsString,
+        /// A type, whole or its last name; the name of a module, class or function; or the number of an object.
+        target: String,
+        /// Objects to tell about: of each owner those that retain most.
+        #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        objects: u16,
+        /// Ways to each object.
+        #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100))]
+        ways: u16,
+    },
+    /// Tell which types keep arenas and pools that are nearly empty.
+    Pins {
+        /// The dump, plain or gzip; - is standard input.
+        file: OsString,
+        /// List every pool with its types in the document.
+        #[arg(long)]
+        pools: bool,
+    },
+    /// Tell which references nobody reports, and which extension types may hold them.
+    Audit {
+        /// The dump, plain or gzip; - is standard input.
+        file: OsString,
+    },
+    /// Tell which strings are there more than once.
+    Dups {
+        /// The dump, made with hashes of strings; plain or gzip; - is standard input.
+        file: OsString,
+    },
+    /// Tell who holds more than before, from two or more heap dumps of one process.
+    Diff {
+        /// The dumps, oldest first.
+        #[arg(required = true, num_args = 2..)]
+        files: Vec<OsString>,
+    },
+}
+
+/// How `heap` shows objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// By type.
+    Type,
+    /// By the path of names that holds them.
+    Owner,
 }
 
 /// What `bench` measures beside the workloads.

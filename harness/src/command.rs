@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::allocators::child::Case;
 use crate::allocators::{self, Plan as AllocatorPlan};
-use crate::args::{Allocator, Args, Bench, Command, Options};
+use crate::args::{Allocator, Args, Bench, By, Command, Options};
 use crate::classes::{self, Wish};
 use crate::dumper::{self, DumperRecord};
 use crate::error::InputError;
@@ -17,6 +17,8 @@ use crate::explain;
 use crate::explain::decision::{self, DecisionError};
 use crate::input::Input;
 use crate::progress::Progress;
+use crate::questions::why::Extent;
+use crate::questions::{audit, dups, growth, holders, pins, savings, why};
 use crate::rebuild;
 use crate::record::Check;
 use crate::replay::{self, Plan};
@@ -94,7 +96,7 @@ fn execute(args: &Args, progress: &Progress) -> Result<Outcome, Failure> {
             let record = replay::replay(&input, plan, progress)?;
             Ok(outcome(&record, &record.checks, options))
         }
-        Some(Command::Heap { file }) => {
+        Some(Command::Heap { file, rebuild: true, .. }) => {
             let input = Input::from_arg(file, options.max_memory)?;
             let record = rebuild::heap(&input, progress)?;
             Ok(outcome(&record, &record.checks, options))
@@ -111,7 +113,41 @@ fn execute(args: &Args, progress: &Progress) -> Result<Outcome, Failure> {
             Ok(outcome(&record, &record.checks, options))
         }
         Some(Command::Dump { helper: _ }) => Ok(Outcome { text: dump(options), holds: true }),
-        Some(Command::Slots { file, attrs, name, slots, count, python }) => {
+        Some(Command::Heap { file, by, .. }) => {
+            let input = Input::from_arg(file, options.max_memory)?;
+            let record = holders::holders(&input, *by == By::Owner, progress)?;
+            Ok(outcome(&record, &record.checks, options))
+        }
+        Some(Command::Why { file, target, objects, ways }) => {
+            let input = Input::from_arg(file, options.max_memory)?;
+            let extent = Extent { objects: usize::from(*objects), ways: usize::from(*ways) };
+            match why::why(&input, target, extent, progress)? {
+                Some(record) => Ok(outcome(&record, &[], options)),
+                None => Err(Failure::Plan(format!("{} has no object that '{target}' names", input.name()))),
+            }
+        }
+        Some(Command::Pins { file, pools }) => {
+            let record = pins::pins(&Input::from_arg(file, options.max_memory)?, *pools, progress)?;
+            Ok(outcome(&record, &record.checks, options))
+        }
+        Some(Command::Audit { file }) => {
+            let input = Input::from_arg(file, options.max_memory)?;
+            Ok(outcome(&audit::audit(&input, progress)?, &[], options))
+        }
+        Some(Command::Dups { file }) => {
+            let input = Input::from_arg(file, options.max_memory)?;
+            Ok(outcome(&dups::dups(&input, progress)?, &[], options))
+        }
+        Some(Command::Slots { heap: Some(file), .. }) => {
+            let input = Input::from_arg(file, options.max_memory)?;
+            Ok(outcome(&savings::savings(&input, progress)?, &[], options))
+        }
+        Some(Command::Diff { files }) => {
+            let inputs = files.iter().map(|file| Input::from_arg(file, options.max_memory));
+            let inputs: Vec<Input> = inputs.collect::<Result<_, _>>()?;
+            Ok(outcome(&growth::growth(&inputs, progress)?, &[], options))
+        }
+        Some(Command::Slots { file, attrs, name, slots, count, python, heap: None }) => {
             let targets = python.iter().map(|label| known(label)).collect::<Result<_, _>>()?;
             let wish = Wish { count: *count, targets };
             let record = match file {

@@ -14,6 +14,7 @@ pub mod lines;
 pub mod profiles;
 pub mod progress;
 pub mod pymalloc;
+pub mod questions;
 pub mod rebuild;
 pub mod record;
 pub mod record_classes;

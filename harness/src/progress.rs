@@ -1,9 +1,16 @@
-//! Progress on standard error: named passes, only if a person is watching.
+//! Progress on standard error: named passes, and a bar with its rate while an input is read, only if a person is
+//! watching.
 
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+/// How a pass looks.
+const PASS: &str = "{spinner} {elapsed:>4}  {msg}";
+/// How reading looks.
+const READ: &str =
+    "{spinner} {elapsed:>4}  {msg} {bar:20} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
 
 /// A line on standard error that says what is being done; silent unless that is a terminal.
 #[derive(Debug)]
@@ -18,9 +25,7 @@ impl Progress {
             return Progress::silent();
         }
         let line = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>4}  {msg}") {
-            line.set_style(style);
-        }
+        set_template(&line, PASS);
         line.enable_steady_tick(Duration::from_millis(120));
         Progress { line }
     }
@@ -32,7 +37,37 @@ impl Progress {
 
     /// Names what is done next.
     pub fn pass(&self, name: &str) {
+        set_template(&self.line, PASS);
         self.line.set_message(name.to_owned());
+    }
+
+    /// Names an input that is read next, of so many bytes.
+    pub fn bytes(&self, name: &str, total: u64) -> Bytes {
+        set_template(&self.line, READ);
+        self.line.set_length(total);
+        self.line.set_position(0);
+        self.line.reset_eta();
+        self.line.set_message(name.to_owned());
+        Bytes { line: self.line.clone() }
+    }
+}
+
+/// Where to tell how far an input was read.
+#[derive(Clone, Debug)]
+pub struct Bytes {
+    line: ProgressBar,
+}
+
+impl Bytes {
+    /// So many bytes were read.
+    pub fn at(&self, bytes: u64) {
+        self.line.set_position(bytes);
+    }
+}
+
+fn set_template(line: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        line.set_style(style);
     }
 }
 

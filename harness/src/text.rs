@@ -7,6 +7,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::budget::{Budget, Limits};
 use crate::error::{InputError, Place};
+use crate::progress::Bytes;
 
 /// Bytes read and decompressed at a time; also the step in which claimed lengths are believed.
 pub const STEP: usize = 1 << 16;
@@ -27,6 +28,7 @@ pub struct Text<'a> {
     start: usize,
     end: usize,
     read: u64,
+    watch: Option<Bytes>,
 }
 
 enum Source<'a> {
@@ -90,7 +92,14 @@ impl<'a> Text<'a> {
             start: 0,
             end: 0,
             read: 0,
+            watch: None,
         })
+    }
+
+    /// Tells from now on how many bytes of the stored input were read.
+    pub fn watched(mut self, watch: Bytes) -> Self {
+        self.watch = Some(watch);
+        self
     }
 
     /// The input's name.
@@ -195,6 +204,9 @@ impl<'a> Text<'a> {
                 self.read += n as u64;
             }
             Err(e) => return Err(self.damaged(&e)),
+        }
+        if let Some(watch) = &self.watch {
+            watch.at(self.stored_read());
         }
         let allowed = self.limits.text_allowed(self.stored_read());
         if self.read > allowed {

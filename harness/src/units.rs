@@ -26,6 +26,30 @@ pub fn bytes(n: u64) -> String {
     if unit == 0 { format!("{n} bytes") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
+/// A change of a number: `+1,234`.
+pub fn change(n: i64) -> String {
+    let sign = if n < 0 { "-" } else { "+" };
+    format!("{sign}{}", count(n.unsigned_abs()))
+}
+
+/// A change of bytes: `+1.2 MiB`.
+pub fn change_of_bytes(n: i64) -> String {
+    let sign = if n < 0 { "-" } else { "+" };
+    format!("{sign}{}", bytes(n.unsigned_abs()))
+}
+
+/// A name in at most `most` characters: the middle of a longer one is left out.
+pub fn shortened(text: &str, most: usize) -> String {
+    let n = text.chars().count();
+    if n <= most {
+        return text.to_owned();
+    }
+    let (head, tail) = ((most - 2) / 3, most - 2 - (most - 2) / 3);
+    let start: String = text.chars().take(head).collect();
+    let end: String = text.chars().skip(n - tail).collect();
+    format!("{start}..{end}")
+}
+
 /// Nanoseconds in ns, us, ms or s.
 pub fn time(ns: u64) -> String {
     match ns {
@@ -68,6 +92,14 @@ mod tests {
     fn what_a_terminal_would_obey_is_not_printed() {
         assert_eq!(printable("a\x1b[31mb\r\n\u{9b}c"), "a\u{fffd}[31mb\u{fffd}\u{fffd}\u{fffd}c");
         assert_eq!(printable("Größe 4 µs"), "Größe 4 µs");
+    }
+
+    #[test]
+    fn long_names_lose_their_middle() {
+        assert_eq!(shortened("short", 5), "short");
+        assert_eq!(shortened("sqlalchemy.sql.visitors.Visitable", 20), "sqlalc..rs.Visitable");
+        assert_eq!(shortened("größe über alles", 8), "gr..lles");
+        assert_eq!([change(1234), change(-5), change_of_bytes(-2048)], ["+1,234", "-5", "-2.0 KiB"]);
     }
 
     #[test]

@@ -146,7 +146,47 @@ fn a_heap_is_a_document_with_the_keys_that_others_rely_on() {
     let types = document["types"].as_array().unwrap();
     let class = types.iter().find(|class| class["name"] == "w_profiles.D").unwrap();
     assert_eq!([&class["count"], &class["garbage_count"]], [2_000, 1_000]);
-    assert!(class["own_bytes"].as_u64() > Some(0) && class["retained_bytes"].is_null());
+    assert!(class["own_bytes"].as_u64() > Some(0) && class["retained_bytes"].as_u64() > Some(0));
+    assert!(document["owners"].is_null());
+
+    let rebuilt = json(&cpymem(&["--json", "heap", "--rebuild", &sample("profiles.heap.jsonl.gz")]));
+    for key in ["schema", "objects", "tracked", "edges", "own_bytes"] {
+        assert_eq!(document[key], rebuilt[key], "{key}");
+    }
+    assert_eq!(rebuilt["garbage"]["found"], 1_200);
+}
+
+#[test]
+fn questions_about_a_heap_are_documents() {
+    let leaky = sample("leaky.heap.jsonl.gz");
+    let (profiles, hidden) = (sample("profiles.heap.jsonl.gz"), sample("hidden.heap.jsonl.gz"));
+    let asked: [(&[&str], &str, &str); 7] = [
+        (&["heap", &leaky, "--by", "owner"], "cpymem.heap/1", "owners"),
+        (&["why", &leaky, "Session"], "cpymem.why/1", "objects"),
+        (&["pins", &leaky], "cpymem.pins/1", "arenas"),
+        (&["audit", &hidden], "cpymem.audit/1", "holders"),
+        (&["dups", &leaky], "cpymem.dups/1", "groups"),
+        (&["diff", &leaky, &leaky], "cpymem.diff/1", "owners"),
+        (&["slots", "--heap", &profiles], "cpymem.slots/1", "classes"),
+    ];
+    for (args, schema, list) in asked {
+        let document = json(&cpymem(&[args, &["--json"]].concat()));
+        assert_eq!(document["schema"], schema);
+        assert_eq!(
+            document["input"][0]["path"],
+            args.iter().find(|arg| arg.ends_with(".gz")).copied().unwrap()
+        );
+        assert_eq!(document["input"][0]["form"], "PYHEAP 2");
+        assert_eq!(document["input"][0]["sha256"].as_str().map(str::len), Some(64));
+        assert_eq!(document[list].as_array().unwrap().is_empty(), args[0] == "diff", "{args:?}");
+        let text = cpymem(args);
+        assert!(text.status.success() && text.stderr.is_empty() && text.stdout.len() > 100, "{args:?}");
+    }
+    let unknown = cpymem(&["why", &leaky, "NoSuchType"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(unknown.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("has no object that 'NoSuchType' names"));
+    assert_broken(&cpymem(&["dups", &profiles]), &format!("cpymem: {profiles}: line 1: "), "no hashes");
 }
 
 #[test]
@@ -226,7 +266,8 @@ fn objects_that_contradict_their_counts_are_refused() {
     // A count that would take 16 GiB of handles.
     let path =
         folder.file("many", format!("{head}[0,0,32,1,2147483646,0,[]]\n{tail}{}", end(1, 0)).as_bytes());
-    assert_broken(&cpymem(&["heap", &path]), &format!("cpymem: {path}: "), "--max-memory");
+    assert_broken(&cpymem(&["heap", "--rebuild", &path]), &format!("cpymem: {path}: "), "--max-memory");
+    assert!(cpymem(&["heap", &path]).status.success(), "nothing is made for a count");
 }
 
 #[test]
@@ -245,9 +286,16 @@ fn a_trace_that_would_take_too_much_memory_is_refused() {
 
 #[test]
 fn usage_errors_exit_with_2() {
-    for args in
-        [&["--nonsense"][..], &["replay"], &["heap", "a", "b"], &["replay", "x", "--max-memory", "1Q"]]
-    {
+    for args in [
+        &["--nonsense"][..],
+        &["replay"],
+        &["heap", "a", "b"],
+        &["heap", "a", "--by", "owner", "--rebuild"],
+        &["diff", "a"],
+        &["why", "a"],
+        &["slots", "x.py", "--heap", "a"],
+        &["replay", "x", "--max-memory", "1Q"],
+    ] {
         let output = cpymem(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{args:?}");

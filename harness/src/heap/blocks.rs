@@ -10,8 +10,11 @@
 //! larger:               a chunk, the request and a word rounded up to 16
 //! ```
 
+use std::collections::HashMap;
+
 use cpymem_slots::model::{Class, ClassLayout, Pymalloc, Target};
 
+use super::attributes::{TypeRows, dict_of_type, resolution_order};
 use super::dump::Dump;
 use super::header::{Mapping, Type};
 use super::objects::Flags;
@@ -40,8 +43,19 @@ pub struct Blocks {
 struct Shape {
     /// Bytes of the first request; 0 if the type has items, and with them everything is one request.
     fixed: u64,
+    /// Bytes beyond the size: heap types with items ask for one more (`_PyType_AllocNoTrack`,
+    /// `Objects/typeobject.c`).
+    sentinel: u64,
     /// Bytes of the values that are in no size.
     values: u64,
+}
+
+impl Shape {
+    /// Bytes of the first request of an object of this size.
+    #[inline]
+    fn first(self, size: u64) -> u64 {
+        if self.fixed == 0 || size < self.fixed { size.saturating_add(self.sentinel) } else { self.fixed }
+    }
 }
 
 impl Blocks {
@@ -49,13 +63,14 @@ impl Blocks {
     pub fn new(dump: &Dump) -> Blocks {
         let (target, known) = target_of(dump.header.python.as_deref());
         let pymalloc = Pymalloc::of(target).ok().flatten();
+        let facts = facts(dump, target);
         let mut shapes = Vec::new();
         for class in dump.types() {
             let slot = class.id as usize;
             if slot >= shapes.len() {
                 shapes.resize(slot + 1, Shape::default());
             }
-            shapes[slot] = shape(dump, class, target);
+            shapes[slot] = shape(dump, class, facts.get(&class.id).copied().unwrap_or_default(), target);
         }
         let smaps = dump.process.as_ref().and_then(|process| process.smaps.as_deref());
         Blocks {
@@ -89,9 +104,9 @@ impl Blocks {
             return 0;
         }
         let size = dump.size(id);
-        let first = if shape.fixed == 0 || size < shape.fixed { size } else { shape.fixed };
-        let mut bytes = self.request(first).saturating_add(self.request(size - first));
-        if shape.values > 0 && (size == first) && !has_dict(dump, id) {
+        let first = shape.first(size);
+        let mut bytes = self.request(first).saturating_add(self.request(size.saturating_sub(first)));
+        if shape.values > 0 && size == first && !has_dict(dump, id) {
             bytes = bytes.saturating_add(shape.values);
         }
         bytes
@@ -101,8 +116,7 @@ impl Blocks {
     #[inline]
     pub fn pool_block(&self, dump: &Dump, id: u32) -> Option<u64> {
         let shape = dump.type_id(id).and_then(|class| self.shapes.get(class as usize))?;
-        let size = dump.size(id);
-        let first = if shape.fixed == 0 || size < shape.fixed { size } else { shape.fixed };
+        let first = shape.first(dump.size(id));
         (first > 0 && first <= self.largest).then(|| self.request(first))
     }
 
@@ -156,17 +170,69 @@ pub(crate) fn target_of(python: Option<&str>) -> (Target, bool) {
     }
 }
 
-fn shape(dump: &Dump, class: &Type, target: Target) -> Shape {
-    let later = (target.version.major, target.version.minor) >= (3, 11);
-    let Some(basic) = class.basicsize.filter(|_| class.itemsize.unwrap_or(0) == 0) else {
-        return Shape::default();
+fn shape(dump: &Dump, class: &Type, facts: Facts, target: Target) -> Shape {
+    // A string's characters stand behind its fields, although its type says nothing of items.
+    let items = class.itemsize.unwrap_or(0);
+    let Some(basic) = class.basicsize.filter(|_| items == 0 && class.name != "builtins.str") else {
+        return Shape { sentinel: if facts.derived { items.unsigned_abs() } else { 0 }, ..Shape::default() };
     };
     let head = if class.gc { GC_HEAD } else { 0 };
-    let pre = if later && class.heap && (class.has_dict || class.weakref) { PRE_HEADER } else { 0 };
+    let pre = if facts.words_before { PRE_HEADER } else { 0 };
     let outside = dump.header.inline_values.as_deref() == Some("outside size");
-    let apart = later && outside && class.heap && class.has_dict;
+    let apart = facts.words_before && outside && class.has_dict;
     let values = apart.then(|| values(dump, class, target)).flatten();
-    Shape { fixed: basic.saturating_add(head + pre), values: values.unwrap_or(0) }
+    Shape { fixed: basic.saturating_add(head + pre), sentinel: 0, values: values.unwrap_or(0) }
+}
+
+/// What the row of a type tells about its instances.
+#[derive(Clone, Copy, Debug, Default)]
+struct Facts {
+    /// They have words for a dict or weak references before them: the class, or a base, was made by a `class`
+    /// statement and so has these descriptors in its dict. A heap type made in C has not.
+    words_before: bool,
+    /// The type is derived from a built-in one with items, and allocates as heap types do.
+    derived: bool,
+}
+
+/// Types made in C that have the words before their instances all the same (3.12 and later).
+const WORDS_BEFORE: [&str; 3] = ["typing.TypeVar", "typing.ParamSpec", "typing.TypeVarTuple"];
+/// Built-in types with items that classes derive from.
+const WITH_ITEMS: [&str; 3] = ["builtins.tuple", "builtins.int", "builtins.bytes"];
+
+/// The facts of heap types, by their ids.
+fn facts(dump: &Dump, target: Target) -> HashMap<u32, Facts> {
+    let version = (target.version.major, target.version.minor);
+    let descriptor = if version >= (3, 12) { "__weakref__" } else { "__dict__" };
+    let rows = TypeRows::of(dump);
+    let mut known: HashMap<u32, bool> = HashMap::new();
+    let mut made_by_class = |row: u32| {
+        let Some(dict) = dict_of_type(dump, row) else { return false };
+        *known.entry(dict).or_insert_with(|| {
+            let has = |wanted: &str| {
+                let keys = dump.names.keys(dict).into_iter().flatten().flatten();
+                keys.map(|name| dump.names.symbols().name(name)).any(|name| name == wanted)
+            };
+            has("__module__") && has(descriptor)
+        })
+    };
+    let mut facts = HashMap::new();
+    for class in dump.types().filter(|class| class.heap) {
+        let rows = rows.named(&class.name);
+        // The same statement may have made many classes; they are alike.
+        let bases = || rows.iter().take(2).flat_map(|&row| resolution_order(dump, row));
+        let may = version >= (3, 11) && (class.has_dict || (class.weakref && version >= (3, 12)));
+        let words_before = may
+            && if dump.names.is_empty() || rows.is_empty() {
+                class.has_dict
+            } else {
+                bases().any(&mut made_by_class)
+                    || (version >= (3, 12) && WORDS_BEFORE.contains(&class.name.as_str()))
+            };
+        let derived = class.itemsize.is_some_and(|items| items != 0)
+            && bases().any(|base| dump.label(base).is_some_and(|label| WITH_ITEMS.contains(&label)));
+        facts.insert(class.id, Facts { words_before, derived });
+    }
+    facts
 }
 
 /// What the values of an instance take beyond its size.

@@ -62,6 +62,15 @@ impl Dump {
         self.type_of(id).map_or("", |class| &class.name)
     }
 
+    /// The objects that have a label that was kept, with it, in the order of their numbers.
+    pub fn labels(&self) -> impl Iterator<Item = (u32, &str)> {
+        let list = &self.labels;
+        let start = |k: usize| k.checked_sub(1).map_or(0, |before| list.ends[before].1);
+        list.ends.iter().enumerate().filter_map(move |(k, &(id, end))| {
+            Some((id, std::str::from_utf8(&list.text[start(k) as usize..end as usize]).ok()?))
+        })
+    }
+
     /// What the dump says about the attributes of a class's instances.
     pub fn attributes(&self, class: u32) -> Option<&Attributes> {
         let k = self.attributes.binary_search_by_key(&class, |it| it.class).ok()?;

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use super::attributes::AttributeNames;
 use super::blocks::Blocks;
 use super::components::Components;
 use super::dominators::Dominators;
@@ -10,6 +11,7 @@ use super::garbage::Garbage;
 use super::owners::Owners;
 use super::reader::Labels;
 use super::retained::Retained;
+use super::ways::Ways;
 use crate::budget::Budget;
 use crate::error::{InputError, Place};
 use crate::input::Input;
@@ -43,6 +45,7 @@ pub struct Graph {
     garbage: Garbage,
     components: Components,
     blocks: Blocks,
+    attributes: AttributeNames,
 }
 
 impl Graph {
@@ -53,8 +56,8 @@ impl Graph {
     /// or if the analysis needs more memory than the input's limits allow.
     pub fn read(input: &Input, labels: Labels, progress: &Progress) -> Result<Graph, InputError> {
         let name = input.name();
-        progress.pass(&format!("{name}: read"));
-        let dump = Dump::read(input, labels)?;
+        let watch = progress.bytes(name, input.bytes());
+        let dump = Dump::from_text(input.open()?.watched(watch), labels)?;
         let mut budget = Budget::new(input.limits().memory_bytes);
         let objects = u64::from(dump.len()).saturating_mul(25 + OBJECT_BYTES);
         let edges = (dump.edges().len() as u64).saturating_mul(4 + EDGE_BYTES);
@@ -78,7 +81,8 @@ impl Graph {
         progress.pass(&format!("{name}: find cycles"));
         let components = Components::find(&dump, garbage.dead());
         let blocks = Blocks::new(&dump);
-        Ok(Graph { dump, garbage, components, blocks })
+        let attributes = AttributeNames::of(&dump);
+        Ok(Graph { dump, garbage, components, blocks, attributes })
     }
 
     /// What is dead.
@@ -112,9 +116,24 @@ impl Graph {
         Retained::sum(tree, |id| self.block_bytes(id))
     }
 
+    /// A shortest way from a root to every object.
+    pub fn ways(&self) -> Ways {
+        Ways::find(&self.dump, &self.garbage, self.components.entries())
+    }
+
+    /// The name by which an object refers to another: a key of its dict or an attribute; none if the dump does
+    /// not tell.
+    pub fn reference_name(&self, from: u32, to: u32) -> Option<String> {
+        let place = self.dump.referents(from).iter().position(|&it| it == to)?;
+        match self.dump.names.keys(from) {
+            Some(mut keys) => Some(self.dump.names.symbols().name(keys.nth(place)??).to_owned()),
+            None => self.attributes.of_instance(&self.dump, from).get(place)?.clone(),
+        }
+    }
+
     /// Who holds what, by names.
     pub fn owners(&self) -> Owners {
-        Owners::find(&self.dump, &self.garbage)
+        Owners::find(&self.dump, &self.garbage, &self.attributes)
     }
 }
 

@@ -19,6 +19,7 @@
 //! alive, and finds the [`Owners`]: who holds an object, by names. All of it are arrays in the order of the rows,
 //! and every walk has its own stack.
 
+mod attributes;
 mod bits;
 mod blocks;
 mod components;
@@ -27,13 +28,16 @@ mod dump;
 mod garbage;
 mod graph;
 mod header;
+mod mallocstats;
 mod names;
 mod objects;
 mod owners;
 mod reader;
 mod retained;
 mod row;
+mod ways;
 
+pub use attributes::AttributeNames;
 pub use bits::Bits;
 pub use blocks::Blocks;
 pub use components::Components;
@@ -42,8 +46,10 @@ pub use dump::Dump;
 pub use garbage::{Garbage, Wrong};
 pub use graph::Graph;
 pub use header::{End, GcStats, Header, Malloc, Mapping, Process, Type};
+pub use mallocstats::{MallocStats, SizeClass};
 pub use names::{Attributes, Names, Symbol, Symbols};
 pub use objects::{Flags, Objects};
 pub use owners::{Owners, Path};
 pub use reader::Labels;
 pub use retained::Retained;
+pub use ways::{Start, Ways};

@@ -8,6 +8,8 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use crate::budget::{Budget, OverBudget};
 
+/// Bytes of a name that are kept.
+const LONGEST_NAME: usize = 120;
 /// Stands for a key that is not told.
 const UNNAMED: u32 = u32::MAX;
 
@@ -28,8 +30,10 @@ impl Symbols {
         self.names.get(symbol.0 as usize).map_or("", |name| name)
     }
 
-    /// The symbol of a name; a new one if there is none yet.
+    /// The symbol of a name; a new one if there is none yet. Of a name that is too long for any report the
+    /// beginning stands for the whole.
     pub(super) fn intern(&mut self, name: &str) -> Symbol {
+        let name = &name[..name.floor_char_boundary(LONGEST_NAME)];
         if let Some(&number) = self.numbers.get(name) {
             return Symbol(number);
         }
@@ -41,7 +45,7 @@ impl Symbols {
 
     /// Bytes that a new name costs.
     fn cost(&self, name: &str) -> u64 {
-        if self.numbers.contains_key(name) { 0 } else { 2 * name.len() as u64 + 96 }
+        if self.numbers.contains_key(name) { 0 } else { 2 * name.len().min(LONGEST_NAME) as u64 + 96 }
     }
 }
 

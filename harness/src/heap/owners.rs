@@ -14,6 +14,7 @@
 
 use std::collections::HashMap;
 
+use super::attributes::AttributeNames;
 use super::dump::Dump;
 use super::garbage::Garbage;
 use super::names::{Symbol, Symbols};
@@ -24,7 +25,7 @@ const NONE: u32 = u32::MAX;
 /// Names in a path at most; deeper ones end with the last.
 const DEEPEST: u8 = 24;
 /// Paths at most; beyond, references keep the path they come from.
-const MOST_PATHS: usize = 1 << 21;
+const MOST_PATHS: usize = 1 << 19;
 
 /// A path of names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,8 +78,8 @@ pub struct Owners {
 
 impl Owners {
     /// Finds them, in time proportional to objects and references, with 8 bytes an object while it runs.
-    pub fn find(dump: &Dump, garbage: &Garbage) -> Owners {
-        let mut search = Search::new(dump, garbage);
+    pub fn find(dump: &Dump, garbage: &Garbage, attributes: &AttributeNames) -> Owners {
+        let mut search = Search::new(dump, garbage, attributes);
         search.claim();
         search.walk();
         search.outside();
@@ -178,9 +179,9 @@ struct Class {
 }
 
 impl<'d> Search<'d> {
-    fn new(dump: &'d Dump, garbage: &'d Garbage) -> Search<'d> {
+    fn new(dump: &'d Dump, garbage: &'d Garbage, attributes: &AttributeNames) -> Search<'d> {
         let mut symbols = dump.names.symbols().clone();
-        let classes = classes(dump, &mut symbols);
+        let classes = classes(dump, attributes, &mut symbols);
         let it = Owners {
             symbols,
             nodes: Vec::new(),
@@ -259,12 +260,9 @@ impl<'d> Search<'d> {
             return;
         }
         let container = class.is_some_and(|class| class.container);
-        let named = match class {
-            Some(class) if !class.attributes.is_empty() && referents.len() == class.attributes.len() + 1 => {
-                class.attributes.clone()
-            }
-            _ => Vec::new(),
-        };
+        let attributes = class.map_or(0, |class| class.attributes.len());
+        // The type is the one that is left.
+        let complete = attributes > 0 && referents.len() == attributes + 1;
         if container {
             let entries = &mut self.it.entries[path as usize];
             *entries = entries.saturating_add(entries_of(dump, id));
@@ -273,8 +271,9 @@ impl<'d> Search<'d> {
             if self.it.of[to as usize] != NONE {
                 continue;
             }
-            match named.get(k) {
-                Some(&Some(name)) => self.pass(to, path, Step::Name(name)),
+            let class = dump.type_id(id).and_then(|class| self.classes.get(class as usize));
+            match class.and_then(|class| class.attributes.get(k).copied().flatten()) {
+                Some(name) if complete => self.pass(to, path, Step::Name(name)),
                 _ if container => self.pass(to, path, Step::Elements),
                 _ => self.give(to, path),
             }
@@ -421,19 +420,17 @@ fn is_container(name: &str) -> bool {
     CONTAINERS.contains(&name)
 }
 
-fn classes(dump: &Dump, symbols: &mut Symbols) -> Vec<Class> {
+fn classes(dump: &Dump, names: &AttributeNames, symbols: &mut Symbols) -> Vec<Class> {
     let mut classes: Vec<Class> = Vec::new();
     for it in dump.types() {
         let k = it.id as usize;
         if k >= classes.len() {
             classes.resize_with(k + 1, Class::default);
         }
-        let order = dump.attributes(it.id).map_or(&[][..], |attributes| &attributes.order);
-        // Where slots stand before them is not known.
-        let order = if it.slots.is_empty() { order } else { &[] };
+        let attributes = names.of_type(it.id).iter();
         classes[k] = Class {
             container: is_container(&it.name),
-            attributes: order.iter().map(|name| name.as_deref().map(|name| symbols.intern(name))).collect(),
+            attributes: attributes.map(|name| name.as_deref().map(|name| symbols.intern(name))).collect(),
             name: Some(symbols.intern(&it.name)),
         };
     }

@@ -1,21 +1,37 @@
 //! Records as text for people. Nothing is measured here.
 
 mod allocators;
+mod audit;
 mod classes;
+mod dups;
 mod explain;
+mod growth;
 mod heap;
+mod holders;
 mod life_cycle;
+mod pins;
 mod profiles;
 mod replay;
+mod savings;
 mod style;
 mod verdict;
+mod why;
 
 use std::fmt::Write;
 
+use crate::questions::audit::AuditRecord;
+use crate::questions::dups::DupsRecord;
+use crate::questions::growth::GrowthRecord;
+use crate::questions::holders::HoldersRecord;
+use crate::questions::pins::PinsRecord;
+use crate::questions::savings::SavingsRecord;
+use crate::questions::why::WhyRecord;
 use crate::record::{Check, HeapRecord, MainRecord, ProfilesRecord, ReplayRecord};
 
 use crate::record_classes::ClassesRecord;
 use crate::record_explain::ExplainRecord;
+
+use crate::units;
 
 pub use style::Style;
 
@@ -34,6 +50,48 @@ impl Report for ReplayRecord {
 impl Report for HeapRecord {
     fn report(&self, style: &Style) -> String {
         heap::report(self, style)
+    }
+}
+
+impl Report for HoldersRecord {
+    fn report(&self, style: &Style) -> String {
+        holders::report(self, style)
+    }
+}
+
+impl Report for GrowthRecord {
+    fn report(&self, style: &Style) -> String {
+        growth::report(self, style)
+    }
+}
+
+impl Report for PinsRecord {
+    fn report(&self, style: &Style) -> String {
+        pins::report(self, style)
+    }
+}
+
+impl Report for AuditRecord {
+    fn report(&self, style: &Style) -> String {
+        audit::report(self, style)
+    }
+}
+
+impl Report for DupsRecord {
+    fn report(&self, style: &Style) -> String {
+        dups::report(self, style)
+    }
+}
+
+impl Report for WhyRecord {
+    fn report(&self, style: &Style) -> String {
+        why::report(self, style)
+    }
+}
+
+impl Report for SavingsRecord {
+    fn report(&self, style: &Style) -> String {
+        savings::report(self, style)
     }
 }
 
@@ -96,4 +154,24 @@ fn checks(checks: &[Check], style: &Style) -> String {
         };
     }
     out
+}
+
+/// What to know before relying on a document's figures, a line each.
+fn notes(notes: &[String], out: &mut String) {
+    for note in notes {
+        let _ = writeln!(out, "   note: {}", units::printable(note));
+    }
+}
+
+/// How many rows are not shown.
+fn and_more(n: u64, what: &str, out: &mut String) {
+    match n {
+        0 => {}
+        1 => {
+            let _ = writeln!(out, "   and 1 {what} more");
+        }
+        n => {
+            let _ = writeln!(out, "   and {} {what}s more", units::count(n));
+        }
+    }
 }

@@ -19,6 +19,8 @@ pub struct Style {
 
 /// Characters of a full bar.
 const BAR: usize = 24;
+/// Characters of a full short one.
+const SHORT_BAR: usize = 10;
 
 impl Style {
     /// For standard output: bars if it is a terminal, bold unless `NO_COLOR` is set.
@@ -45,10 +47,19 @@ impl Style {
 
     /// A bar for `value` where `most` is a full one, in eighths of a character; nothing in plain text.
     pub fn bar(&self, value: f64, most: f64) -> String {
+        self.bar_of(BAR, value, most)
+    }
+
+    /// A bar of at most ten characters, for tables that fill a line.
+    pub fn short_bar(&self, value: f64, most: f64) -> String {
+        self.bar_of(SHORT_BAR, value, most)
+    }
+
+    fn bar_of(&self, full: usize, value: f64, most: f64) -> String {
         if !self.graphic || most <= 0.0 || !value.is_finite() {
             return String::new();
         }
-        let eighths = (value / most * (BAR * 8) as f64).round().clamp(0.0, (BAR * 8) as f64) as usize;
+        let eighths = (value / most * (full * 8) as f64).round().clamp(0.0, (full * 8) as f64) as usize;
         let mut bar = "█".repeat(eighths / 8);
         bar.extend("▏▎▍▌▋▊▉".chars().nth((eighths % 8).wrapping_sub(1)));
         bar
