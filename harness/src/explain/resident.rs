@@ -236,7 +236,6 @@ mod tests {
                 available: MIB,
                 unused: 2 * MIB - 4096,
                 lost: 4096,
-                free_lists: 0,
             }),
             malloc: Some((3 * MIB, 2 * MIB)),
             mappings: Some(Mappings {
@@ -284,7 +283,6 @@ mod tests {
                 available: next(),
                 unused: next(),
                 lost: next(),
-                free_lists: next(),
             };
             known.pools = (next() % 2 == 0).then_some(pools);
             let total = heap + anonymous + stack + files;
