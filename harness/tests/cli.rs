@@ -97,7 +97,8 @@ fn the_main_job_holds_what_it_claims() {
 #[test]
 fn workloads_are_listed_and_run_by_name() {
     let list = String::from_utf8(cpymem(&["bench", "--list"]).stdout).unwrap();
-    let names: Vec<&str> = list.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    // A page each: the name at its head, indented lines below, a blank one at its end.
+    let names: Vec<&str> = list.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')).collect();
     assert!(names.len() >= 8 && names.contains(&"profiles") && names.contains(&"collect-threads"), "{list}");
     let listed: Value = serde_json::from_slice(&cpymem(&["bench", "--list", "--json"]).stdout).unwrap();
     assert_eq!(listed.as_array().unwrap().len(), names.len());

@@ -138,8 +138,8 @@ fn a_document_that_is_wrong_is_found() {
 #[test]
 fn every_schema_is_valid_and_used() {
     let used: Vec<&str> = commands().into_iter().map(|(name, _)| name).collect();
-    // Written by parts of other documents, or by a command that needs valgrind.
-    let elsewhere = ["profiles", "bench-growth"];
+    // Written by parts of other documents, by a command that needs valgrind, or by one that needs a saved run.
+    let elsewhere = ["profiles", "bench-growth", "against"];
     for entry in std::fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
@@ -150,6 +150,24 @@ fn every_schema_is_valid_and_used() {
             assert!(used.contains(&name) || elsewhere.contains(&name), "{name} is never tested");
         }
     }
+}
+
+#[test]
+fn a_comparison_of_two_runs_is_as_its_schema_says() {
+    let file = std::env::temp_dir().join(format!("cpymem-schemas-{}.json", std::process::id()));
+    let quick = ["bench", "recycling", "--scale", "0.02", "--repeat", "1"];
+    let saved = document(&[&quick[..], &["--save", file.to_str().unwrap()]].concat());
+    assert_valid(&validator("main"), &saved, "saved");
+    // Another run, with one count that is another and one that was nothing before.
+    let mut other = saved;
+    for (count, value) in [(0, 7), (1, 0)] {
+        other["workloads"][0]["subjects"][0]["counts"][count]["value"] = json!(value);
+    }
+    std::fs::write(&file, other.to_string()).unwrap();
+    let compared = document(&[&quick[..], &["--against", file.to_str().unwrap()]].concat());
+    std::fs::remove_file(&file).unwrap();
+    assert!(!compared["differences"].as_array().unwrap().is_empty(), "{compared}");
+    assert_valid(&validator("against"), &compared, "against");
 }
 
 /// What needs a million profiles or valgrind is checked in the form that the library gives it.
