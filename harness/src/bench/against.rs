@@ -12,7 +12,8 @@
 //! time: a machine that does other things beside measures those.
 //!
 //! The second alone is not enough: where a process happens to lie in memory stays the same for all its turns and
-//! differs from run to run. [`LEAST`] is what two runs of one build were seen to differ by, with room. A run makes its
+//! differs from run to run. [`LEAST`] is what two runs of one build were seen to differ by (1.495 at
+//! most, in 20 runs of 472 numbers at a twentieth of the scale). A run makes its
 //! turns in two passes over all workloads, so that what disturbs the machine for seconds widens intervals instead of
 //! moving them.
 
@@ -27,7 +28,7 @@ use crate::statistics::Estimate;
 /// The fewest turns that tell a difference.
 pub const FEWEST: usize = 6;
 /// The smallest difference of medians that is told, as a ratio.
-pub const LEAST: f64 = 1.25;
+pub const LEAST: f64 = 1.5;
 
 /// How far the intervals must be apart, as a ratio. Of hundreds of numbers some intervals of 95 % part by chance.
 pub const GAP: f64 = 1.1;
@@ -291,13 +292,13 @@ mod tests {
     #[test]
     fn a_slower_build_is_told_from_a_slower_machine() {
         let before = run(&STEADY, &STEADY, 3);
-        let slower_build = against(&before, &run(&times(1.5), &STEADY, 3));
+        let slower_build = against(&before, &run(&times(2.0), &STEADY, 3));
         assert_eq!(slower_build.differences.len(), 1);
         assert_eq!(slower_build.differences[0].what, "w / cpymem / step");
-        assert!((slower_build.differences[0].ratio.unwrap() - 1.5).abs() < 0.01);
-        let slower_machine = against(&before, &run(&times(1.5), &times(1.5), 3));
+        assert!((slower_build.differences[0].ratio.unwrap() - 2.0).abs() < 0.01);
+        let slower_machine = against(&before, &run(&times(2.0), &times(2.0), 3));
         assert!(slower_machine.differences.is_empty(), "{:?}", slower_machine.differences);
-        assert!((slower_machine.drift - 1.5).abs() < 0.01);
+        assert!((slower_machine.drift - 2.0).abs() < 0.01);
     }
 
     #[test]
@@ -314,7 +315,7 @@ mod tests {
     #[test]
     fn times_of_a_busy_machine_are_not_compared() {
         let before = run(&STEADY, &STEADY, 3);
-        let mut now = run(&times(1.5), &STEADY, 4);
+        let mut now = run(&times(2.0), &STEADY, 4);
         now.workloads[0].waited_share = Some(0.3);
         let record = against(&before, &now);
         assert_eq!(record.busy, ["w"]);
