@@ -52,7 +52,7 @@ use crate::weak::Weak;
 /// let removed = Rc::new(Cell::new(0));
 /// let on_death = |removed: Rc<Cell<i32>>| move || { removed.set(removed.get() + 1); "gone" };
 ///
-/// let file = Gc::new(String::from("/tmp/x"));
+/// let file = Gc::new(String::from("notes.txt"));
 /// let finalizer = finalize(&file, on_death(removed.clone()));
 /// assert_eq!(finalizer.call(), Some("gone")); // at once ...
 /// assert_eq!(finalizer.call(), None);         // ... and only once

@@ -3,35 +3,12 @@
 mod common;
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use common::folder::Folder;
 use common::{gzip, samples};
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
-
-/// A folder of this test's own, removed at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("cpymem-cli-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn file(&self, name: &str, bytes: &[u8]) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn cpymem(args: &[&str]) -> Output {
     cpymem_on(args, b"")
@@ -61,11 +38,27 @@ fn unzipped(file: &str) -> Vec<u8> {
     text
 }
 
+/// The document that a program printed, all of whose claims hold.
 #[track_caller]
 fn json(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    let document = serde_json::from_slice(&output.stdout).unwrap();
+    let mut broken = Vec::new();
+    broken_checks(&document, &mut broken);
+    assert!(output.status.success() && broken.is_empty(), "{}: {broken:#?}", output.status);
+    document
+}
+
+/// The checks of a document that do not hold.
+fn broken_checks<'d>(value: &'d Value, broken: &mut Vec<&'d Value>) {
+    if value["holds"] == false {
+        broken.push(value);
+    }
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| broken_checks(value, broken)),
+        Value::Object(values) => values.values().for_each(|value| broken_checks(value, broken)),
+        _ => {}
+    }
 }
 
 /// Standard output is empty, standard error one line that starts as said, the exit code is 1.
@@ -224,13 +217,13 @@ fn inputs_that_cannot_be_used_get_one_line() {
     let trace = std::fs::read(sample("flask.pmt.gz")).unwrap();
     let dump = std::fs::read(sample("threads.heap.jsonl.gz")).unwrap();
     let text = unzipped("flask.pmt.gz");
-    let missing = folder.0.join("missing").to_str().unwrap().to_owned();
-    let directory = folder.0.to_str().unwrap().to_owned();
+    let missing = folder.as_path().join("missing").to_str().unwrap().to_owned();
+    let directory = folder.as_path().to_str().unwrap().to_owned();
     let cases = [
         ("replay", missing, "offset 0", "cannot open"),
         ("heap", directory, "offset 0", "is a directory"),
         ("replay", folder.file("empty", b""), "offset 0", "is empty"),
-        ("heap", folder.file("empty.gz", &gzip(b"")), "", "empty"),
+        ("heap", folder.file("empty.gz", gzip(b"")), "", "empty"),
         ("replay", folder.file("half.gz", &trace[..trace.len() / 2]), "offset", ""),
         ("heap", folder.file("half-dump.gz", &dump[..dump.len() / 2]), "", ""),
         ("replay", folder.file("cut", &text[..text.len() - 1]), "", ""),

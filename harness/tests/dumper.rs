@@ -7,6 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::folder::Folder;
 use common::open;
 use common::python::{Python, pythons};
 use cpymem_harness::dumper::HELPER;
@@ -19,27 +20,8 @@ use serde_json::Value;
 /// What no dump may contain: it stands in the program's data only.
 const SECRET: &str = "tulip-mania";
 
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(python: &Python) -> Folder {
-        let (major, minor) = python.version;
-        let name = format!("cpymem-dumper-{}-{major}.{minor}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        std::fs::write(path.join("cpymem_dump.py"), HELPER).unwrap();
-        Folder(path)
-    }
-
-    fn dump(&self, name: &str) -> PathBuf {
-        self.0.join(format!("{name}.heap.jsonl.gz"))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+fn dump(folder: &Folder, name: &str) -> PathBuf {
+    folder.as_path().join(format!("{name}.heap.jsonl.gz"))
 }
 
 fn text(path: &Path) -> String {
@@ -59,14 +41,14 @@ fn dumps_of_every_interpreter_are_exact_and_touch_nothing() {
 }
 
 fn in_one(python: &Python) {
-    let folder = Folder::new(python);
+    let folder = Folder::with_dumper("dumper", python);
     let (major, minor) = python.version;
     let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/heaps.py");
     let output = Command::new(&python.path)
         .args(["-W", "default:This process:DeprecationWarning"])
         .arg(programs)
-        .arg(&folder.0)
-        .env("PYTHONPATH", &folder.0)
+        .arg(folder.as_path())
+        .env("PYTHONPATH", folder.as_path())
         .env_remove("PYTHONHASHSEED")
         .output()
         .unwrap();
@@ -78,7 +60,7 @@ fn in_one(python: &Python) {
     for line in said.lines().filter(|line| line.starts_with('[')) {
         let (name, objects, collected, dead): (String, u64, u64, u64) = serde_json::from_str(line).unwrap();
         let label = format!("{major}.{minor} {name}");
-        let input = open(&folder.dump(&name));
+        let input = open(&dump(&folder, &name));
         let record = rebuild::heap(&input, &Progress::silent()).unwrap_or_else(|e| panic!("{label}: {e}"));
         assert!(
             record.objects < objects && record.objects + 20 > objects,
@@ -92,13 +74,13 @@ fn in_one(python: &Python) {
         assert!(dead == 0 || name == "generators", "{label}");
         found += record.garbage.found;
         if name == "private" {
-            private(&folder.dump(&name), &label);
+            private(&dump(&folder, &name), &label);
         }
     }
     assert!(found > 4_000, "{major}.{minor}: {found} garbage in all programs");
     named(&folder, python);
     for name in ["forked", "signal", "wsgi", "socket"] {
-        let input = open(&folder.dump(name));
+        let input = open(&dump(&folder, name));
         let record = rebuild::heap(&input, &Progress::silent())
             .unwrap_or_else(|e| panic!("{major}.{minor} {name}: {e}"));
         assert!(record.objects > 20_000 && record.garbage.recorded.is_none(), "{major}.{minor} {name}");
@@ -124,7 +106,7 @@ fn private(path: &Path, label: &str) {
 
 /// The dicts of modules, classes and instances have the names of their values; classes have their attributes.
 fn named(folder: &Folder, python: &Python) {
-    let text = text(&folder.dump("instances"));
+    let text = text(&dump(folder, "instances"));
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |id: &Value| lines.iter().find(|line| line.is_array() && &line[0] == id).unwrap();
     let globals = lines.iter().filter_map(|line| line.get("names"));

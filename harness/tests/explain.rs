@@ -4,39 +4,15 @@
 mod common;
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
+use common::folder::Folder;
 use common::python::{Python, pythons};
 use common::{recordings, samples};
 use cpymem_harness::dumper::HELPER;
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("cpymem-explain-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-
-    fn file(&self, name: &str, text: &str) -> String {
-        std::fs::write(self.0.join(name), text).unwrap();
-        self.path(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn cpymem(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_cpymem")).args(args).output().unwrap()
@@ -113,7 +89,7 @@ fn what_a_dump_does_not_tell_is_null_and_said() {
     let known = |document: &Value| {
         TERMS.into_iter().filter(|term| !document["rss_bytes"][term].is_null()).collect::<Vec<_>>()
     };
-    let document = explain(&[&folder.file("none", &text.replacen(&format!("{process}\n"), "", 1))]);
+    let document = explain(&[&folder.file("none", text.replacen(&format!("{process}\n"), "", 1))]);
     assert_eq!(known(&document), ["live_seen", "garbage"]);
     assert!(document["rss_bytes"]["total"].is_null() && document["layers"][0]["share"].is_null());
     assert!(document["confidence"].as_f64().unwrap() <= 0.3, "{}", document["confidence_reason"]);
@@ -121,7 +97,7 @@ fn what_a_dump_does_not_tell_is_null_and_said() {
 
     let mut value: Value = serde_json::from_str(process).unwrap();
     value["process"]["mallocstats"] = Value::Null;
-    let file = folder.file("no-stats", &text.replacen(process, &value.to_string(), 1));
+    let file = folder.file("no-stats", text.replacen(process, &value.to_string(), 1));
     let document = explain(&[&file]);
     assert_eq!(known(&document), ["live_seen", "garbage", "libc", "files", "stack", "rest"]);
     assert_sums(&document, &std::fs::read_to_string(&file).unwrap());
@@ -129,7 +105,7 @@ fn what_a_dump_does_not_tell_is_null_and_said() {
 
     let mut value: Value = serde_json::from_str(process).unwrap();
     value["process"]["smaps"] = Value::Null;
-    let file = folder.file("no-smaps", &text.replacen(process, &value.to_string(), 1));
+    let file = folder.file("no-smaps", text.replacen(process, &value.to_string(), 1));
     assert_eq!(known(&explain(&[&file])), ["live_seen", "live_unseen", "garbage", "pool_free", "overhead"]);
 
     let unnamed: String =
@@ -278,7 +254,7 @@ fn planted_leaks_are_named_in_every_interpreter_and_bounding_one_brings_its_byte
         let dumps = |kind: &str| {
             let paths = ["a", "b"].map(|k| folder.path(&format!("{kind}-{label}-{k}.heap.jsonl.gz")));
             let mut command = Command::new(&python.path);
-            command.arg(&program).args(&paths).env("PYTHONPATH", &folder.0);
+            command.arg(&program).args(&paths).env("PYTHONPATH", folder.as_path());
             if kind == "bounded" {
                 command.arg("bounded");
             }

@@ -5,29 +5,11 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::folder::Folder;
 use common::open;
 use common::python::{Python, pythons};
-use cpymem_harness::dumper::HELPER;
 use cpymem_harness::progress::Progress;
 use cpymem_harness::questions::{audit, holders, savings};
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str, python: &Python) -> Folder {
-        let (major, minor) = python.version;
-        let path = std::env::temp_dir().join(format!("cpymem-{name}-{}-{major}.{minor}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        std::fs::write(path.join("cpymem_dump.py"), HELPER).unwrap();
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn program(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(name)
@@ -46,11 +28,14 @@ fn run(python: &Python, args: &[&std::ffi::OsStr]) -> String {
 #[test]
 fn slots_save_what_was_measured() {
     for python in &pythons() {
-        let folder = Folder::new("slots", python);
-        let said =
-            run(python, &[program("measured.py").as_ref(), folder.0.as_ref(), "a.heap.jsonl.gz".as_ref()]);
+        let folder = Folder::with_dumper("slots", python);
+        let said = run(
+            python,
+            &[program("measured.py").as_ref(), folder.as_path().as_ref(), "a.heap.jsonl.gz".as_ref()],
+        );
         let measured: Vec<f64> = said.split_whitespace().map(|number| number.parse().unwrap()).collect();
-        let record = savings::savings(&open(&folder.0.join("a.heap.jsonl.gz")), &Progress::silent()).unwrap();
+        let record =
+            savings::savings(&open(&folder.as_path().join("a.heap.jsonl.gz")), &Progress::silent()).unwrap();
         let label = format!("{:?}: measured {measured:?}", python.version);
         if record.notes.iter().any(|note| note.contains("not modelled")) {
             eprintln!("skipped: {label}: {:?}", record.notes);
@@ -73,7 +58,7 @@ fn slots_save_what_was_measured() {
 #[test]
 fn an_extension_type_without_traversal_is_named_in_a_fresh_dump() {
     for python in &pythons() {
-        let folder = Folder::new("hidden", python);
+        let folder = Folder::with_dumper("hidden", python);
         let code = "import sysconfig; print(sysconfig.get_paths()['include'])";
         let include = run(python, &["-c".as_ref(), code.as_ref()]);
         let include = include.trim();
@@ -81,7 +66,7 @@ fn an_extension_type_without_traversal_is_named_in_a_fresh_dump() {
             eprintln!("skipped: no headers of {:?}", python.version);
             continue;
         }
-        let library = folder.0.join("hidden.so");
+        let library = folder.as_path().join("hidden.so");
         let compiled = Command::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-I", include])
             .arg(program("hidden.c"))
@@ -93,11 +78,11 @@ fn an_extension_type_without_traversal_is_named_in_a_fresh_dump() {
             return;
         };
         assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-        std::fs::copy(program("hidden_nodes.py"), folder.0.join("hidden_nodes.py")).unwrap();
+        std::fs::copy(program("hidden_nodes.py"), folder.as_path().join("hidden_nodes.py")).unwrap();
         let code = "import sys; sys.path.insert(0, sys.argv[1]); import cpymem_dump, hidden_nodes\n\
                     hidden_nodes.main(); cpymem_dump.dump(sys.argv[1] + '/a.heap.jsonl.gz')";
-        run(python, &["-c".as_ref(), code.as_ref(), folder.0.as_ref()]);
-        let input = open(&folder.0.join("a.heap.jsonl.gz"));
+        run(python, &["-c".as_ref(), code.as_ref(), folder.as_path().as_ref()]);
+        let input = open(&folder.as_path().join("a.heap.jsonl.gz"));
         let record = audit::audit(&input, &Progress::silent()).unwrap();
         let named = record.holders.iter().find(|holder| holder.name == "hidden.Holder");
         let named = named.unwrap_or_else(|| panic!("{:?}: {:?}", python.version, record.holders));

@@ -38,35 +38,37 @@ pub(super) fn report(record: &HoldersRecord, style: &Style) -> String {
 }
 
 fn by_type(types: &[TypeHolder], style: &Style, out: &mut String) {
-    let most = types.first().map_or(0, |class| class.block_bytes);
-    let row = |class: &TypeHolder| {
-        vec![
-            units::shortened(&class.name, NAME),
-            units::count(class.count),
-            units::bytes(class.block_bytes),
-            units::bytes(class.retained_bytes),
-            style.short_bar(class.block_bytes as f64, most as f64),
-        ]
-    };
-    let rows = types.iter().take(ROWS).map(row).collect();
-    out.push_str(&style.table(&["type", "objects", "bytes", "retained", ""], rows));
-    super::and_more(types.len().saturating_sub(ROWS) as u64, "type", out);
+    let rows = types.iter().map(|it| (it.name.as_str(), it.count, it.block_bytes, it.retained_bytes));
+    table("type", rows, 0, style, out);
 }
 
 fn by_owner(owners: &[OwnerRecord], left_off: u64, style: &Style, out: &mut String) {
-    let most = owners.first().map_or(0, |owner| owner.block_bytes);
-    let row = |owner: &OwnerRecord| {
+    let rows = owners.iter().map(|it| (it.path.as_str(), it.objects, it.block_bytes, it.retained_bytes));
+    table("owner", rows, left_off, style, out);
+}
+
+/// The first holders: name, objects, bytes, retained bytes; those with most bytes come first.
+fn table<'a>(
+    what: &str,
+    holders: impl ExactSizeIterator<Item = (&'a str, u64, u64, u64)>,
+    left_off: u64,
+    style: &Style,
+    out: &mut String,
+) {
+    let rest = holders.len().saturating_sub(ROWS) as u64 + left_off;
+    let mut most = None;
+    let rows = holders.take(ROWS).map(|(name, objects, bytes, retained)| {
+        let most = *most.get_or_insert(bytes);
         vec![
-            units::shortened(&owner.path, NAME),
-            units::count(owner.objects),
-            units::bytes(owner.block_bytes),
-            units::bytes(owner.retained_bytes),
-            style.short_bar(owner.block_bytes as f64, most as f64),
+            units::shortened(name, NAME),
+            units::count(objects),
+            units::bytes(bytes),
+            units::bytes(retained),
+            style.short_bar(bytes as f64, most as f64),
         ]
-    };
-    let rows = owners.iter().take(ROWS).map(row).collect();
-    out.push_str(&style.table(&["owner", "objects", "bytes", "retained", ""], rows));
-    super::and_more(owners.len().saturating_sub(ROWS) as u64 + left_off, "owner", out);
+    });
+    out.push_str(&style.table(&[what, "objects", "bytes", "retained", ""], rows.collect()));
+    super::and_more(rest, what, out);
 }
 
 fn garbage(record: &HoldersRecord, style: &Style, out: &mut String) {

@@ -1,6 +1,7 @@
 //! What several tests need: inputs made of bytes, a small PMTRACE writer, checks of error lines.
 #![allow(dead_code, reason = "each test crate uses its own part")]
 
+pub(crate) mod folder;
 pub(crate) mod python;
 pub(crate) mod writer;
 

@@ -25,19 +25,19 @@ def read(things):
 
 
 def in_child(act):
-    """Bytes that a forked child made its own, and how long it took; None where the system does not tell."""
+    """Bytes of the parent's pages that a forked child copied (None where the system does not tell), and how long it took."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            before = smaps("Private_Dirty")
+            before = smaps("Shared_Dirty")
             start = clock()
             act()
             took = clock() - start
-            after = smaps("Private_Dirty")
-            own = None if after is None else max(0, after - before)
-            os.write(writing, json.dumps([own, took]).encode("ascii"))
+            after = smaps("Shared_Dirty")
+            copied = None if after is None else max(0, before - after)
+            os.write(writing, json.dumps([copied, took]).encode("ascii"))
             status = 0
         finally:
             os._exit(status)
@@ -70,7 +70,7 @@ def turn(setting):
         gc.unfreeze()
     return {
         "times": [[what, took / float(len(names) if "immortal" in what else count)] for what, (_, took) in sorted(made.items())],
-        "bytes": [["own, " + what, own] for what, (own, _) in sorted(made.items())],
+        "bytes": [["copied, " + what, copied] for what, (copied, _) in sorted(made.items())],
         "counts": [
             ["bytes of the objects", sum(sys.getsizeof(node) for node in nodes)],
             ["bytes of the identifiers", sum(sys.getsizeof(name) for name in names)],

@@ -50,16 +50,13 @@ def debugmallocstats():
 
 def smaps(field):
     """Bytes of a field of the process's smaps, added up, or None where there is none."""
-    try:
-        with open("/proc/self/smaps_rollup") as lines:
-            return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(field + ":"))
-    except (IOError, OSError):
-        pass
-    try:
-        with open("/proc/self/smaps") as lines:
-            return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(field + ":"))
-    except (IOError, OSError):
-        return None
+    for name in ("/proc/self/smaps_rollup", "/proc/self/smaps"):
+        try:
+            with open(name) as lines:
+                return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(field + ":"))
+        except (IOError, OSError):
+            pass
+    return None
 
 
 class Random(object):

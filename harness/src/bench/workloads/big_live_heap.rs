@@ -38,8 +38,10 @@ const SCRIPT: &str = include_str!("../scripts/big_live_heap.py");
 const YOUNG: usize = 700;
 /// Young passes of a turn, of which the median counts.
 const YOUNG_PASSES: usize = 15;
-/// Full passes of a turn over a heap that is not the largest, of which the shortest counts.
-const FULL_PASSES: usize = 3;
+/// Full passes of a turn over a heap, of which the shortest counts.
+const FULL_PASSES: usize = 5;
+/// Objects that the full passes of a turn look at, about, unless that would be less than two passes.
+const LOOKED_AT: usize = 10_000_000;
 
 impl Workload for BigLiveHeap {
     fn page(&self) -> Page {
@@ -68,9 +70,8 @@ impl Workload for BigLiveHeap {
             if heaps.is_empty() {
                 heaps = sizes.iter().map(|&size| LiveHeap::new(size)).collect();
             }
-            for (place, heap) in heaps.iter().enumerate() {
-                let largest = place + 1 == heaps.len();
-                heap.pauses(self, if largest { 1 } else { FULL_PASSES }, turn);
+            for heap in &heaps {
+                heap.pauses(self, (LOOKED_AT / heap.size.max(1)).clamp(2, FULL_PASSES), turn);
             }
         })];
         let amount = Amount {

@@ -112,12 +112,12 @@ enum Copied {
     None,
 }
 
-/// What of the objects' bytes became the child's own.
+/// What of the objects' bytes the child copied.
 fn claim(subject: &SubjectRecord, python: Option<(u8, u8)>, checks: &mut Vec<Check>) {
     let name = &subject.name;
     let share = |what: &str, of: &str| {
-        let own = subject.series(&format!("own, {what}"))?.estimate.median;
-        Some(own / subject.count(of)? as f64)
+        let copied = subject.series(&format!("copied, {what}"))?.estimate.median;
+        Some(copied / subject.count(of)? as f64)
     };
     let objects = |what: &str| share(what, "bytes of the objects");
     let mut copies = |what: &str, share: Option<f64>, copied: Copied| {
@@ -154,7 +154,7 @@ fn claim(subject: &SubjectRecord, python: Option<(u8, u8)>, checks: &mut Vec<Che
 /// Puts what a child did into a turn.
 fn record(turn: &mut Turn, what: &str, objects: usize, made: Made) {
     turn.ns(what, made.ns as f64 / objects as f64);
-    turn.bytes(&format!("own, {what}"), made.own_bytes);
+    turn.bytes(&format!("copied, {what}"), made.copied_bytes);
 }
 
 #[derive(Trace)]
@@ -270,46 +270,5 @@ impl Std {
         record(turn, "counts", objects, counts(&|| self.counted.iter().for_each(taken))?);
         record(turn, "counts, atomic", objects, counts(&|| self.atomic.iter().for_each(taken))?);
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests;
-    use super::*;
-
-    // That the claims hold is a test of the program: other tests of this process write to its pages while it forks.
-
-    /// The claims that do not hold; `None` where the kernel does not tell what is shared.
-    fn broken(workload: PreforkCow) -> Option<Vec<String>> {
-        match in_child(&|| ()) {
-            Err(Silence::NoSmaps) => {
-                eprintln!("skipped: no /proc/self/smaps_rollup here");
-                None
-            }
-            _ => Some(tests::broken(&workload)),
-        }
-    }
-
-    #[test]
-    fn a_child_that_takes_no_reference_copies_nothing() {
-        let Some(claims) = broken(PreforkCow { counts: false, ..PreforkCow::STANDARD }) else { return };
-        assert!(claims.contains(&"cpymem: pages copied by counts, of the objects'".to_owned()), "{claims:?}");
-    }
-
-    #[test]
-    fn mortal_objects_are_copied() {
-        let Some(claims) = broken(PreforkCow { immortal: false, ..PreforkCow::STANDARD }) else { return };
-        let claim = "cpymem: pages copied by atomic counts of immortal objects, of the objects'".to_owned();
-        assert!(claims.contains(&claim), "{claims:?}");
-    }
-
-    #[test]
-    fn a_pass_that_counts_in_the_objects_copies_them() {
-        let Some(claims) = broken(PreforkCow { collects: false, ..PreforkCow::STANDARD }) else { return };
-        assert!(
-            claims.contains(&"cpymem: pages copied by a collection, of the objects'".to_owned()),
-            "{claims:?}"
-        );
     }
 }
