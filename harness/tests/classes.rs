@@ -1,14 +1,18 @@
 //! `cpymem slots`: what it says to ordinary programs, and that hostile ones end in one line.
 
+#![cfg(unix)]
+
+mod common;
+
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
+/// Runs the program, for which two minutes of processor time are enough, whatever it is given.
 fn cpymem(arguments: &[&str], stdin: &[u8]) -> Output {
-    let mut child = Command::new(PathBuf::from(env!("CARGO_BIN_EXE_cpymem")))
+    let mut child = common::limited("ulimit -t 120")
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -175,7 +179,6 @@ fn long_and_tangled_hierarchies() {
 /// A hundred thousand attributes, a name of a megabyte.
 #[test]
 fn huge_classes() {
-    let begin = Instant::now();
     let mut many = "class A:\n    def __init__(self):\n".to_owned();
     (0..100_000).for_each(|i| many.push_str(&format!("        self.a{i} = 0\n")));
     let document = classes(&many);
@@ -183,7 +186,6 @@ fn huge_classes() {
     let name = "n".repeat(1 << 20);
     let document = classes(&format!("class {name}:\n    __slots__ = ('{name}',)\n"));
     assert_eq!(on(&document["classes"][0], "3.13")["declared_bytes"], 48);
-    assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
 }
 
 #[test]
@@ -212,23 +214,20 @@ fn hostile_programs_end_in_one_line() {
         ("classes", big("class A: pass\n")),
     ];
     for (name, source) in cases {
-        let begin = Instant::now();
         let output = cpymem(&["slots", "-"], &source);
         let error = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{name}: {error}");
+        assert_eq!(output.status.code(), Some(1), "{name}: {}: {error}", output.status);
         assert!(output.stdout.is_empty(), "{name}");
         assert!(
             error.starts_with("cpymem: -: line ") && error.trim_end().lines().count() == 1,
             "{name}: {error}"
         );
-        assert!(begin.elapsed() < Duration::from_secs(30), "{name}: {:?}", begin.elapsed());
     }
     let output = cpymem(&["slots", "-"], &big("x = [1, -2, {'a': 'b'}]\n"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A quarter of a gigabyte of address space is enough, also for the deepest text that is let through.
-#[cfg(unix)]
 #[test]
 fn little_address_space_is_enough() {
     let deepest = format!("class A:\n    x = {}1{}\n", "(not - - - - - - - -".repeat(200), ")".repeat(200));
@@ -237,9 +236,8 @@ fn little_address_space_is_enough() {
     for (name, source) in [("deepest", deepest), ("many", many)] {
         let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.py"));
         std::fs::write(&file, source).unwrap();
-        let output = Command::new("sh")
-            .args(["-c", "ulimit -v 262144 && exec \"$0\" slots \"$1\" --python 3.13 --json"])
-            .args([PathBuf::from(env!("CARGO_BIN_EXE_cpymem")), file])
+        let output = common::limited("ulimit -v 262144")
+            .args(["slots", file.to_str().unwrap(), "--python", "3.13", "--json"])
             .output()
             .unwrap();
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));

@@ -7,11 +7,22 @@ pub(crate) mod writer;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::process::Command;
 
 use cpymem_harness::error::{InputError, Place};
 use cpymem_harness::input::Input;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+
+/// The program under limits of the shell, such as `ulimit -t 10`: so many seconds of processor time, however busy the
+/// machine is.
+#[cfg(unix)]
+pub(crate) fn limited(limits: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(format!("{limits} && exec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_cpymem"));
+    command
+}
 
 /// An input named `t` that holds `bytes`.
 pub(crate) fn input(bytes: impl Into<Vec<u8>>) -> Input {
