@@ -25,9 +25,7 @@ pub(super) const fn index_bytes(log2: u8) -> usize {
 
 /// The first 32 bytes, as many as those of CPython's `PyDictKeysObject`.
 ///
-/// ```text
-/// used <= entries,  entries + free = usable(log2)     0 = usable(log2) in `EMPTY`, which has room for nothing
-/// ```
+/// `used <= entries` and `entries + free = usable(log2)`, but in [`EMPTY`], where all three counts are 0.
 #[repr(C)]
 pub(super) struct Header {
     /// Entries that are not deleted.
