@@ -4,38 +4,19 @@ use crate::object::entry::{Bare, Hashed};
 
 /// Runs `$body` with the types of index words and entries that a table has.
 macro_rules! with_types {
+    (@ $Word:ty, $Entry:ident, $word:ident, $entry:ident, $body:expr) => {{
+        type $word = $Word;
+        type $entry<K, V> = $crate::object::entry::$Entry<K, V>;
+        $body
+    }};
     ($table:expr, |$word:ident, $entry:ident| $body:expr) => {
         match ($table.header().mask(), $table.is_hashed()) {
-            (..0x80, false) => {
-                type $word = u8;
-                type $entry<K, V> = $crate::object::entry::Bare<K, V>;
-                $body
-            }
-            (..0x8000, false) => {
-                type $word = u16;
-                type $entry<K, V> = $crate::object::entry::Bare<K, V>;
-                $body
-            }
-            (_, false) => {
-                type $word = u32;
-                type $entry<K, V> = $crate::object::entry::Bare<K, V>;
-                $body
-            }
-            (..0x80, true) => {
-                type $word = u8;
-                type $entry<K, V> = $crate::object::entry::Hashed<K, V>;
-                $body
-            }
-            (..0x8000, true) => {
-                type $word = u16;
-                type $entry<K, V> = $crate::object::entry::Hashed<K, V>;
-                $body
-            }
-            (_, true) => {
-                type $word = u32;
-                type $entry<K, V> = $crate::object::entry::Hashed<K, V>;
-                $body
-            }
+            (..0x80, false) => with_types!(@ u8, Bare, $word, $entry, $body),
+            (..0x8000, false) => with_types!(@ u16, Bare, $word, $entry, $body),
+            (_, false) => with_types!(@ u32, Bare, $word, $entry, $body),
+            (..0x80, true) => with_types!(@ u8, Hashed, $word, $entry, $body),
+            (..0x8000, true) => with_types!(@ u16, Hashed, $word, $entry, $body),
+            (_, true) => with_types!(@ u32, Hashed, $word, $entry, $body),
         }
     };
 }
