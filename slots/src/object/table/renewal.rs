@@ -52,6 +52,7 @@ impl<K: Key, V, A: Allocator> Table<K, V, A> {
     ///
     /// # Safety
     /// `E` is the type of this table's entries; `new` has an allocation and room.
+    #[inline(never)] // so that the loop has the registers to itself, however the crate is cut into units
     unsafe fn index_into<E: Entry<K, V>>(&self, new: &mut Self) {
         // SAFETY: the caller's promise.
         let entries = unsafe { self.slice::<E>() };
