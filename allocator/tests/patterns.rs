@@ -25,32 +25,57 @@ fn every_pattern_gives_right_answers_on_global_and_system() {
     }
 }
 
-/// Gives the same few blocks to everybody: what a check that cannot fail would not notice.
+/// Gives the same block to everybody: what a check that cannot fail would not notice.
+#[derive(Default)]
 struct Forgetful {
+    /// Null until it is asked for.
     block: Cell<*mut u8>,
 }
 
-// SAFETY: it is not an allocator; the patterns of this test write within the one block that there is.
-unsafe impl GlobalAlloc for Forgetful {
-    unsafe fn alloc(&self, _: Layout) -> *mut u8 {
+impl Forgetful {
+    /// The block that there is.
+    const BLOCK: Layout = Layout::new::<[u64; 16384]>();
+
+    /// The block, if it is large enough for this; null otherwise.
+    fn give(&self, size: usize, align: usize) -> *mut u8 {
+        if size > Self::BLOCK.size() || align > Self::BLOCK.align() {
+            return std::ptr::null_mut();
+        }
         if self.block.get().is_null() {
-            let layout = Layout::new::<[u64; 16384]>();
             // SAFETY: the layout is not empty.
-            self.block.set(unsafe { System.alloc(layout) });
+            self.block.set(unsafe { System.alloc(Self::BLOCK) });
         }
         self.block.get()
+    }
+}
+
+// SAFETY: what it gives is null, or fits the layout and stays allocated as long as this exists; `realloc` keeps the contents, as the
+// block is the same; nothing unwinds. Others may have been given the same block. The patterns of this test reach their
+// blocks through raw pointers alone, one after the other on one thread, so that they find other bytes than they wrote, and no more.
+unsafe impl GlobalAlloc for Forgetful {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        self.give(layout.size(), layout.align())
     }
 
     unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
 
-    unsafe fn realloc(&self, block: *mut u8, _: Layout, _: usize) -> *mut u8 {
-        block
+    unsafe fn realloc(&self, _: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        self.give(size, layout.align())
+    }
+}
+
+impl Drop for Forgetful {
+    fn drop(&mut self) {
+        if !self.block.get().is_null() {
+            // SAFETY: the block was allocated with this layout, and goes once; a subject would borrow `self`.
+            unsafe { System.dealloc(self.block.get(), Self::BLOCK) };
+        }
     }
 }
 
 #[test]
 fn blocks_that_overlap_are_found() {
-    let forgetful = Forgetful { block: Cell::new(std::ptr::null_mut()) };
+    let forgetful = Forgetful::default();
     let subject = Subject::local(&forgetful);
     for name in ["lifo", "fifo", "random-batches", "churn-10k", "churn-1m", "mixed-8k", "free-1m", "realloc"]
     {
@@ -60,8 +85,6 @@ fn blocks_that_overlap_are_found() {
             assert!(outcome.clobbered > 0, "{name} {fill:?}");
         }
     }
-    // SAFETY: the one block that was made, with its layout; the subject is not used any more.
-    unsafe { System.dealloc(forgetful.block.get(), Layout::new::<[u64; 16384]>()) };
 }
 
 #[test]

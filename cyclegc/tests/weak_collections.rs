@@ -5,9 +5,7 @@ mod common;
 use std::cell::RefCell;
 
 use common::*;
-use cpymem_cyclegc::{
-    AnyGc, Clearer, Collector, Fault, Gc, Trace, Visitor, WeakKeyMap, WeakSet, WeakValueMap,
-};
+use cpymem_cyclegc::{AnyGc, Collector, Fault, Gc, WeakKeyMap, WeakSet, WeakValueMap};
 
 #[test]
 fn test_weak_keyed_len_cycles() {
@@ -99,18 +97,6 @@ fn weak_set() {
 #[test]
 #[cfg_attr(feature = "checked", ignore = "the feature panics at what this looks into")]
 fn an_audit_finds_what_is_hidden_and_what_is_reported_twice() {
-    struct Liar(RefCell<Vec<Gc<Liar>>>);
-    #[allow(unsafe_code, reason = "a wrong implementation, for the audit to find")]
-    // SAFETY: none: the edges are reported twice.
-    unsafe impl Trace for Liar {
-        fn visit(&self, visitor: &mut Visitor<'_>) {
-            visitor.visit(&self.0);
-            visitor.visit(&self.0);
-        }
-        fn clear(&mut self, clearer: &mut Clearer<'_>) {
-            clearer.clear(&mut self.0);
-        }
-    }
     let collector = Collector::new();
     let inner = collector.alloc(Liar(RefCell::default()));
     let outer: AnyGc = collector.alloc(Liar(RefCell::new(vec![inner]))).into();

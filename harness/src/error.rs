@@ -1,4 +1,4 @@
-//! What every reader reports: which input, where in it, and what is wrong there.
+//! What every reader reports: which input, where in it, and what is wrong there; and why nothing could be measured.
 
 use std::error::Error;
 use std::fmt;
@@ -54,3 +54,27 @@ impl fmt::Display for InputError {
 }
 
 impl Error for InputError {}
+
+/// Why there is nothing to report of what was to be measured.
+#[derive(Debug)]
+pub enum Failure {
+    /// A recording cannot be used.
+    Input(InputError),
+    /// An interpreter or a library cannot be used, or the command line asks for what there is not.
+    Plan(String),
+}
+
+impl From<InputError> for Failure {
+    fn from(error: InputError) -> Failure {
+        Failure::Input(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Input(error) => error.fmt(f),
+            Failure::Plan(what) => f.write_str(what),
+        }
+    }
+}

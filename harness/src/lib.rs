@@ -22,6 +22,7 @@ pub mod record_classes;
 pub mod record_explain;
 pub mod replay;
 pub mod report;
+mod series;
 pub mod statistics;
 pub mod text;
 pub mod trace;

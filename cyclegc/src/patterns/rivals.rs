@@ -31,6 +31,45 @@ impl Drop for Alive {
     }
 }
 
+/// The objects, with references and cells of the crate's own. A crate's derive comes with its attribute for fields without references.
+macro_rules! two_kinds {
+    ($handle:ident, $cell:ident $(, #[$derive:meta], #[$ignore:meta])?) => {
+        /// An object with three references.
+        $(#[$derive])?
+        pub(crate) struct Node {
+            id: u32,
+            edges: $cell<[Option<$handle<Node>>; 3]>,
+            $(#[$ignore])?
+            _alive: Alive,
+        }
+
+        /// An object with any number of references.
+        $(#[$derive])?
+        pub(crate) struct Bag {
+            targets: $cell<Vec<$handle<Bag>>>,
+            $(#[$ignore])?
+            _alive: Alive,
+        }
+    };
+}
+
+/// Traces them where the crate derives nothing.
+macro_rules! traced {
+    ($tracer:ty) => {
+        impl Trace for Node {
+            fn trace(&self, tracer: &mut $tracer) {
+                self.edges.borrow().iter().flatten().for_each(|target| target.trace(tracer));
+            }
+        }
+
+        impl Trace for Bag {
+            fn trace(&self, tracer: &mut $tracer) {
+                self.targets.borrow().iter().for_each(|target| target.trace(tracer));
+            }
+        }
+    };
+}
+
 /// What is the same for all crates whose handles are cloned.
 macro_rules! counted {
     (
@@ -83,22 +122,7 @@ mod rust_cc {
     use ::rust_cc::{Cc, Finalize, Trace, collect_cycles, config};
     use std::cell::RefCell;
 
-    /// An object with three references.
-    #[derive(Trace, Finalize)]
-    pub(crate) struct Node {
-        id: u32,
-        edges: RefCell<[Option<Cc<Node>>; 3]>,
-        #[rust_cc(ignore)]
-        _alive: Alive,
-    }
-
-    /// An object with any number of references.
-    #[derive(Trace, Finalize)]
-    pub(crate) struct Bag {
-        targets: RefCell<Vec<Cc<Bag>>>,
-        #[rust_cc(ignore)]
-        _alive: Alive,
-    }
+    two_kinds! { Cc, RefCell, #[derive(Trace, Finalize)], #[rust_cc(ignore)] }
 
     fn collect_by_itself(on: bool) {
         // Fails only while it collects.
@@ -116,6 +140,8 @@ mod dumpster {
     use ::dumpster::Trace;
     use ::dumpster::unsync::{Gc, collect, default_collect_condition, set_collect_condition};
     use std::cell::RefCell;
+
+    // Written out, as what its derive makes takes the names of fields for its own, and finds no `self` in a macro.
 
     /// An object with three references.
     #[derive(Trace)]
@@ -147,30 +173,9 @@ mod bacon_rajan {
     use bacon_rajan_cc::{Cc, Trace, Tracer, collect_cycles};
     use std::cell::RefCell;
 
-    /// An object with three references.
-    pub(crate) struct Node {
-        id: u32,
-        edges: RefCell<[Option<Cc<Node>>; 3]>,
-        _alive: Alive,
-    }
+    two_kinds! { Cc, RefCell }
 
-    /// An object with any number of references.
-    pub(crate) struct Bag {
-        targets: RefCell<Vec<Cc<Bag>>>,
-        _alive: Alive,
-    }
-
-    impl Trace for Node {
-        fn trace(&self, tracer: &mut Tracer) {
-            self.edges.borrow().iter().flatten().for_each(|target| target.trace(tracer));
-        }
-    }
-
-    impl Trace for Bag {
-        fn trace(&self, tracer: &mut Tracer) {
-            self.targets.borrow().iter().for_each(|target| target.trace(tracer));
-        }
-    }
+    traced! { Tracer }
 
     fn collect_by_itself(_: bool) {}
 
@@ -191,30 +196,9 @@ mod gcmodule {
         }
     }
 
-    /// An object with three references.
-    pub(crate) struct Node {
-        id: u32,
-        edges: RefCell<[Option<Cc<Node>>; 3]>,
-        _alive: Alive,
-    }
+    two_kinds! { Cc, RefCell }
 
-    /// An object with any number of references.
-    pub(crate) struct Bag {
-        targets: RefCell<Vec<Cc<Bag>>>,
-        _alive: Alive,
-    }
-
-    impl Trace for Node {
-        fn trace(&self, tracer: &mut Tracer<'_>) {
-            self.edges.borrow().iter().flatten().for_each(|target| target.trace(tracer));
-        }
-    }
-
-    impl Trace for Bag {
-        fn trace(&self, tracer: &mut Tracer<'_>) {
-            self.targets.borrow().iter().for_each(|target| target.trace(tracer));
-        }
-    }
+    traced! { Tracer<'_> }
 
     fn collect_by_itself(_: bool) {}
 
@@ -228,22 +212,7 @@ mod boa {
     use super::*;
     use boa_gc::{Finalize, Gc, GcRefCell, Trace, force_collect};
 
-    /// An object with three references.
-    #[derive(Trace, Finalize)]
-    pub(crate) struct Node {
-        id: u32,
-        edges: GcRefCell<[Option<Gc<Node>>; 3]>,
-        #[unsafe_ignore_trace]
-        _alive: Alive,
-    }
-
-    /// An object with any number of references.
-    #[derive(Trace, Finalize)]
-    pub(crate) struct Bag {
-        targets: GcRefCell<Vec<Gc<Bag>>>,
-        #[unsafe_ignore_trace]
-        _alive: Alive,
-    }
+    two_kinds! { Gc, GcRefCell, #[derive(Trace, Finalize)], #[unsafe_ignore_trace] }
 
     fn collect_by_itself(_: bool) {}
 
@@ -258,22 +227,7 @@ mod rust_gc {
     use super::*;
     use gc::{Finalize, Gc, GcCell, Trace, force_collect};
 
-    /// An object with three references.
-    #[derive(Trace, Finalize)]
-    pub(crate) struct Node {
-        id: u32,
-        edges: GcCell<[Option<Gc<Node>>; 3]>,
-        #[unsafe_ignore_trace]
-        _alive: Alive,
-    }
-
-    /// An object with any number of references.
-    #[derive(Trace, Finalize)]
-    pub(crate) struct Bag {
-        targets: GcCell<Vec<Gc<Bag>>>,
-        #[unsafe_ignore_trace]
-        _alive: Alive,
-    }
+    two_kinds! { Gc, GcCell, #[derive(Trace, Finalize)], #[unsafe_ignore_trace] }
 
     fn collect_by_itself(_: bool) {}
 

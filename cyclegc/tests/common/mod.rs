@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use cpymem_cyclegc::{AnyGc, Collector, Finalize, Gc, Trace, Weak};
+use cpymem_cyclegc::{AnyGc, Clearer, Collector, Finalize, Gc, Trace, Visitor, Weak};
 
 type Finalizer = Rc<dyn Fn(&Gc<Obj>)>;
 
@@ -137,4 +137,22 @@ pub(crate) fn resurrects(obj: &Gc<Obj>) {
 /// A finalizer that breaks the cycle that its object is in.
 pub(crate) fn commits_suicide(obj: &Gc<Obj>) {
     on_finalize(obj, |this| this.edges.take().clear());
+}
+
+/// An object that reports each of its edges twice.
+#[derive(Default)]
+pub(crate) struct Liar(pub(crate) RefCell<Vec<Gc<Liar>>>);
+
+#[allow(unsafe_code, reason = "a wrong implementation, to see that it is noticed")]
+// SAFETY: the contract is broken on purpose, but no object is freed too early by it: in these tests an edge leads to an object that has no
+// other reference, so that more are reported than are counted. The collector sees that, gives the pass up and frees nothing.
+unsafe impl Trace for Liar {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        visitor.visit(&self.0);
+        visitor.visit(&self.0);
+    }
+
+    fn clear(&mut self, clearer: &mut Clearer<'_>) {
+        clearer.clear(&mut self.0);
+    }
 }

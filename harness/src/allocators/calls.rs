@@ -275,8 +275,8 @@ impl Null {
     }
 }
 
-// SAFETY: it does not keep the contract; a replay writes the first word of a block and nothing else, so all of them
-// have room in one, and what they read is not looked at.
+// SAFETY: the contract is broken: all blocks are one, of 64 bytes. A replay writes the first word of a block, through a raw pointer on one
+// thread, and no more, which the one has room for; what it reads back is not looked at.
 unsafe impl GlobalAlloc for Null {
     unsafe fn alloc(&self, _: Layout) -> *mut u8 {
         self.0.get().cast()

@@ -25,6 +25,8 @@ use crate::input::Input;
 use crate::progress::Progress;
 use crate::record::InputRecord;
 
+pub use crate::error::Failure;
+
 use crate::statistics::Estimate;
 use calls::{Calls, Null, Part};
 pub(crate) use entrants::{Entrant, Role, Roster};
@@ -43,21 +45,6 @@ pub struct Plan {
     pub scale: f64,
     /// The Python library whose pymalloc takes part.
     pub libpython: Option<PathBuf>,
-}
-
-/// Why there is nothing to report.
-#[derive(Debug)]
-pub enum Failure {
-    /// A trace cannot be used.
-    Input(InputError),
-    /// The Python library cannot be used, or nothing is left to compare.
-    Plan(String),
-}
-
-impl From<InputError> for Failure {
-    fn from(error: InputError) -> Failure {
-        Failure::Input(error)
-    }
 }
 
 impl Plan {

@@ -20,16 +20,13 @@ mod setting;
 pub mod suites;
 pub mod workloads;
 
-use std::fmt;
-
+pub use crate::error::Failure;
 pub use lane::{Lane, Turn, alternate};
 pub use random::Random;
 pub use setting::Setting;
 
-use crate::error::InputError;
-use record::{SubjectRecord, WorkloadRecord};
-
 use crate::record::Check;
+use record::{SubjectRecord, WorkloadRecord};
 
 /// A comparison.
 pub trait Workload: Sync + std::fmt::Debug {
@@ -68,30 +65,6 @@ pub struct Finding {
     pub checks: Vec<Check>,
     /// What could not be measured, and why.
     pub notes: Vec<String>,
-}
-
-/// Why a workload found nothing.
-#[derive(Debug)]
-pub enum Failure {
-    /// A recording cannot be used.
-    Input(InputError),
-    /// An interpreter failed, or the command line asks for what there is not.
-    Plan(String),
-}
-
-impl From<InputError> for Failure {
-    fn from(error: InputError) -> Failure {
-        Failure::Input(error)
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Failure::Input(error) => error.fmt(f),
-            Failure::Plan(what) => f.write_str(what),
-        }
-    }
 }
 
 /// Runs a workload.

@@ -16,7 +16,7 @@ use crate::bench::against::{SavedRun, against};
 use crate::bench::python::Interpreter;
 use crate::bench::suites::{self, CyclegcSuite, RefcountSuite, SlotsSuite};
 use crate::bench::{self, Page, Workload};
-use crate::error::{InputError, Place};
+use crate::error::{self, InputError, Place};
 use crate::input::Input;
 use crate::progress::Progress;
 use crate::record::{Check, MainRecord};
@@ -32,20 +32,11 @@ const MAIN_JOB_TURNS: usize = 3;
 /// The longest saved run that is read.
 const LONGEST_RUN: u64 = 64 << 20;
 
-impl From<allocators::Failure> for Failure {
-    fn from(failure: allocators::Failure) -> Failure {
+impl From<error::Failure> for Failure {
+    fn from(failure: error::Failure) -> Failure {
         match failure {
-            allocators::Failure::Input(error) => Failure::Input(error),
-            allocators::Failure::Plan(what) => Failure::Plan(what),
-        }
-    }
-}
-
-impl From<bench::Failure> for Failure {
-    fn from(failure: bench::Failure) -> Failure {
-        match failure {
-            bench::Failure::Input(error) => Failure::Input(error),
-            bench::Failure::Plan(what) => Failure::Plan(what),
+            error::Failure::Input(error) => Failure::Input(error),
+            error::Failure::Plan(what) => Failure::Plan(what),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::portrait::{Owner, Portrait};
 use crate::record_explain::GrowthRecord;
+use crate::series::{always_rises, delta, mean_step, never_falls};
 
 /// Owners that are reported.
 const MOST_OWNERS: usize = 16;
@@ -36,16 +37,14 @@ impl Growth {
                 counts.collect::<Vec<u64>>()
             };
             // What both ways of counting say: bytes nearest to the owner, and bytes that only it keeps.
-            let grows = |counts: &[u64]| counts.windows(2).all(|pair| pair[0] <= pair[1]);
-            let delta = |counts: &[u64]| counts[counts.len() - 1].saturating_sub(counts[0]);
             let (near, retained) = (of(|owner| owner.bytes), of(|owner| owner.retained));
             let bytes = if delta(&near) <= delta(&retained) { near } else { retained };
-            let bytes_delta = delta(&bytes);
-            (grows(&bytes) && bytes_delta > 0).then(|| GrowthRecord {
+            let bytes_delta = u64::try_from(delta(&bytes)).unwrap_or(0);
+            (never_falls(&bytes) && bytes_delta > 0).then(|| GrowthRecord {
                 path: owner.path.clone(),
                 entries: each.iter().map(|owner| owner.map(|owner| owner.entries)).collect(),
                 bytes_delta,
-                slope_per_dump: bytes_delta as f64 / (bytes.len() - 1) as f64,
+                slope_per_dump: mean_step(&bytes),
                 bytes,
             })
         };
@@ -57,14 +56,11 @@ impl Growth {
 
     /// Whether living memory never fell and is more at the end.
     pub fn is_steady(&self) -> bool {
-        self.live.len() > 1 && self.live.windows(2).all(|pair| pair[0] < pair[1])
+        self.live.len() > 1 && always_rises(&self.live)
     }
 
     /// Bytes of living objects gained from the first dump to the last.
     pub fn bytes(&self) -> u64 {
-        match &self.live[..] {
-            [first, .., last] => last.saturating_sub(*first),
-            _ => 0,
-        }
+        u64::try_from(delta(&self.live)).unwrap_or(0)
     }
 }

@@ -6,7 +6,7 @@ use super::code;
 use super::packages::{Package, packages};
 use super::resident::{Known, Seen};
 use crate::error::InputError;
-use crate::heap::{Bits, Graph, Header, Labels, Path, Retained};
+use crate::heap::{Bits, Graph, Header, Labels, Owned, Owners, Path, Retained};
 use crate::input::Input;
 use crate::progress::Progress;
 use crate::record::InputRecord;
@@ -241,34 +241,23 @@ fn dead(graph: &Graph) -> Dead {
 }
 
 /// Owners of data: containers and instances that a path of names leads to.
-fn data_owners(
-    graph: &Graph,
-    owners: &crate::heap::Owners,
-    code: &Bits,
-    retained: &Retained<'_>,
-) -> Vec<Owner> {
-    let mut bytes = vec![0u64; owners.paths().count()];
-    for id in graph.ids().filter(|&id| graph.is_object(id) && !graph.garbage().dead().has(id)) {
-        if let Some(owner) = owners.owner(id) {
-            let sum = &mut bytes[owner.index()];
-            *sum = sum.saturating_add(graph.block_bytes(id));
-        }
-    }
+fn data_owners(graph: &Graph, owners: &Owners, code: &Bits, retained: &Retained<'_>) -> Vec<Owner> {
+    let all = Owned::of_all(graph, owners, |id| !graph.garbage().dead().has(id));
     let is_data = |path: &Path| {
-        bytes[path.index()] >= SMALLEST_OWNER
+        all[path.index()].bytes >= SMALLEST_OWNER
             && owners.is_owner(*path)
             && owners.first_object(*path).is_some_and(|id| !code.has(id) && graph.is_object(id))
     };
     let mut paths: Vec<Path> = owners.paths().filter(is_data).collect();
-    paths.sort_by_key(|path| std::cmp::Reverse(bytes[path.index()]));
+    paths.sort_by_key(|path| std::cmp::Reverse(all[path.index()].bytes));
     paths.truncate(MOST_OWNERS);
     let owner = |path: Path| {
         let object = owners.first_object(path)?;
         Some(Owner {
             path: owners.text(path),
             class: graph.type_name(object).to_owned(),
-            entries: owners.entries(path),
-            bytes: bytes[path.index()],
+            entries: all[path.index()].entries,
+            bytes: all[path.index()].bytes,
             retained: retained.of(object),
         })
     };

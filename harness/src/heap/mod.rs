@@ -16,7 +16,7 @@
 //!
 //! A [`Graph`] is a dump with its [`Garbage`], the [`Components`] that hold it, and [`Blocks`], which know what an
 //! object really takes. It makes the tree of [`Dominators`], from which [`Retained`] adds up what an object keeps
-//! alive, and finds the [`Owners`]: who holds an object, by names. All of it are arrays in the order of the rows,
+//! alive, and finds the [`Owners`]: who holds an object, by names, and what each has ([`Owned`]). All of it are arrays in the order of the rows,
 //! and every walk has its own stack.
 
 mod attributes;
@@ -31,6 +31,7 @@ mod header;
 mod mallocstats;
 mod names;
 mod objects;
+mod owned;
 mod owners;
 mod reader;
 mod retained;
@@ -49,6 +50,7 @@ pub use header::{End, GcStats, Header, Malloc, Mapping, Process, Type};
 pub use mallocstats::{MallocStats, SizeClass};
 pub use names::{Attributes, Names, Symbol, Symbols};
 pub use objects::{Flags, Objects};
+pub use owned::Owned;
 pub use owners::{Owners, Path};
 pub use reader::Labels;
 pub use retained::Retained;

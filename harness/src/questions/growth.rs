@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::holders::owned;
 use super::{NO_NAMES, notes};
 use crate::error::InputError;
-use crate::heap::{Graph, Labels, Path};
+use crate::heap::{Graph, Labels, Owned, Path};
 use crate::input::Input;
 use crate::progress::Progress;
 use crate::record::InputRecord;
+use crate::series::{always_rises, delta, slope};
 
 /// Owners and types in a document at most.
 const MOST: usize = 1000;
@@ -80,14 +80,14 @@ pub struct TypeGrowth {
 
 /// What was seen of a path or a type, a dump each.
 #[derive(Clone, Debug, Default)]
-struct Series {
+struct Counts {
     class: Option<String>,
     direct: Vec<u64>,
     held: Vec<u64>,
     bytes: Vec<u64>,
 }
 
-impl Series {
+impl Counts {
     fn set(&mut self, dump: usize, direct: u64, held: u64, bytes: u64) {
         for (list, value) in [(&mut self.direct, direct), (&mut self.held, held), (&mut self.bytes, bytes)] {
             // Types of one name count together.
@@ -108,8 +108,8 @@ impl Series {
 /// # Errors
 /// As [`Graph::read`].
 pub fn growth(inputs: &[Input], progress: &Progress) -> Result<GrowthRecord, InputError> {
-    let mut owners: HashMap<String, Series> = HashMap::new();
-    let mut types: HashMap<String, Series> = HashMap::new();
+    let mut owners: HashMap<String, Counts> = HashMap::new();
+    let mut types: HashMap<String, Counts> = HashMap::new();
     let (mut all_notes, mut records, mut pids) = (Vec::new(), Vec::new(), Vec::new());
     let (mut block_bytes, mut objects) = (Vec::new(), Vec::new());
     for (dump, input) in inputs.iter().enumerate() {
@@ -121,7 +121,7 @@ pub fn growth(inputs: &[Input], progress: &Progress) -> Result<GrowthRecord, Inp
             about.push(NO_NAMES.to_owned());
         }
         all_notes.extend(about.into_iter().map(|note| format!("{}: {note}", input.name())));
-        let all = owned(&graph, &found);
+        let all = Owned::of_all(&graph, &found, |_| true);
         let mut paths: Vec<Path> = found.paths().filter(|path| all[path.index()].objects > 0).collect();
         paths.sort_by_key(|path| std::cmp::Reverse(all[path.index()].bytes));
         let mut text_bytes = 0;
@@ -176,7 +176,7 @@ pub fn growth(inputs: &[Input], progress: &Progress) -> Result<GrowthRecord, Inp
     })
 }
 
-fn owner_growth(owners: HashMap<String, Series>, dumps: usize) -> (Vec<OwnerGrowth>, u64) {
+fn owner_growth(owners: HashMap<String, Counts>, dumps: usize) -> (Vec<OwnerGrowth>, u64) {
     let mut all: Vec<OwnerGrowth> = Vec::new();
     for (path, mut series) in owners {
         series.fill(dumps);
@@ -187,7 +187,7 @@ fn owner_growth(owners: HashMap<String, Series>, dumps: usize) -> (Vec<OwnerGrow
             held_objects_delta: delta(&series.held),
             bytes_delta: delta(&series.bytes),
             slope_per_dump: slope(&series.bytes),
-            always: series.bytes.is_sorted_by(|a, b| a < b),
+            always: always_rises(&series.bytes),
             objects: series.direct,
             bytes: series.bytes,
         };
@@ -202,7 +202,7 @@ fn owner_growth(owners: HashMap<String, Series>, dumps: usize) -> (Vec<OwnerGrow
     (all, left_off)
 }
 
-fn type_growth(types: HashMap<String, Series>, dumps: usize) -> Vec<TypeGrowth> {
+fn type_growth(types: HashMap<String, Counts>, dumps: usize) -> Vec<TypeGrowth> {
     let mut all: Vec<TypeGrowth> = Vec::new();
     for (name, mut series) in types {
         series.fill(dumps);
@@ -214,39 +214,4 @@ fn type_growth(types: HashMap<String, Series>, dumps: usize) -> Vec<TypeGrowth> 
     all.sort_by(|a, b| b.bytes_delta.cmp(&a.bytes_delta).then_with(|| a.name.cmp(&b.name)));
     all.truncate(MOST);
     all
-}
-
-/// The last less the first.
-fn delta(series: &[u64]) -> i64 {
-    let of = |value: Option<&u64>| i128::from(value.copied().unwrap_or(0));
-    let delta = of(series.last()) - of(series.first());
-    delta.clamp(i64::MIN.into(), i64::MAX.into()) as i64
-}
-
-/// The slope of the line of least squares through values at 0, 1, 2, ...
-fn slope(series: &[u64]) -> f64 {
-    let n = series.len() as f64;
-    let mean_x = (n - 1.0) / 2.0;
-    let mean_y = series.iter().map(|&y| y as f64).sum::<f64>() / n;
-    let (mut over, mut under) = (0.0, 0.0);
-    for (k, &y) in series.iter().enumerate() {
-        let x = k as f64 - mean_x;
-        over += x * (y as f64 - mean_y);
-        under += x * x;
-    }
-    if under > 0.0 { over / under } else { 0.0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_slope_is_that_of_the_best_line() {
-        assert_eq!(slope(&[5, 7]), 2.0);
-        assert_eq!(slope(&[0, 10, 20, 30]), 10.0);
-        assert_eq!(slope(&[4, 4, 4]), 0.0);
-        assert_eq!(slope(&[1, 0, 5]), 2.0);
-        assert_eq!((slope(&[3]), delta(&[9, 2, 4])), (0.0, -5));
-    }
 }

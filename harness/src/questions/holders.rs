@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{NO_NAMES, notes};
 use crate::error::InputError;
-use crate::heap::{Components, Graph, Labels, Owners, Path, Retained};
+use crate::heap::{Components, Graph, Labels, Owned, Owners, Path, Retained};
 use crate::input::Input;
 use crate::progress::Progress;
 use crate::record::{Check, InputRecord};
@@ -272,35 +272,9 @@ fn cycles(graph: &Graph, components: &Components) -> Vec<CycleRecord> {
     records
 }
 
-/// What an owner has, by its path's index.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Owned {
-    pub(super) objects: u64,
-    pub(super) entries: u64,
-    pub(super) bytes: u64,
-    /// Objects with the owner's very path.
-    pub(super) own: u64,
-}
-
-/// Adds up what each owner has; most have nothing of their own.
-pub(super) fn owned(graph: &Graph, owners: &Owners) -> Vec<Owned> {
-    let mut all = vec![Owned::default(); owners.paths().count()];
-    for id in graph.ids() {
-        let (Some(owner), Some(path)) = (owners.owner(id), owners.path(id)) else { continue };
-        let it = &mut all[owner.index()];
-        it.objects += 1;
-        it.bytes = it.bytes.saturating_add(graph.block_bytes(id));
-        it.own += u64::from(path == owner);
-    }
-    for path in owners.paths().filter(|&path| owners.is_owner(path)) {
-        all[path.index()].entries = owners.entries(path);
-    }
-    all
-}
-
 /// The owners with most bytes, and how many are left off.
 fn owner_records(graph: &Graph, owners: &Owners, retained: &Retained<'_>) -> (Vec<OwnerRecord>, u64) {
-    let all = owned(graph, owners);
+    let all = Owned::of_all(graph, owners, |_| true);
     let below = retained.by_group(all.len(), |id| owners.owner(id).map(|owner| owner.index() as u32));
     let mut paths: Vec<Path> = owners.paths().filter(|path| all[path.index()].objects > 0).collect();
     paths.sort_by_key(|path| (std::cmp::Reverse(all[path.index()].bytes), path.index()));

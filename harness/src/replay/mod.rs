@@ -18,7 +18,7 @@ use crate::units;
 use crate::verdict::{Evidence, verdict};
 
 use run::{Checked, Run, checked, timed};
-use subject::{Cpymem, Null, Subject, System};
+use subject::{Cpymem, Distinct, Null, System};
 
 /// How a trace is replayed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -123,7 +123,7 @@ fn refuse_excess(input: &Input, scan: &Scan) -> Result<(), InputError> {
     Ok(())
 }
 
-fn check_on<S: Subject>(input: &Input, scan: &Scan) -> Result<CheckedRecord, InputError> {
+fn check_on<S: Distinct>(input: &Input, scan: &Scan) -> Result<CheckedRecord, InputError> {
     let Checked { allocations, frees, live_at_end, bytes, clobbered } = checked::<S>(input, scan)?;
     let written_bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
     Ok(CheckedRecord { name: S::NAME, allocations, frees, live_at_end, written_bytes, clobbered })

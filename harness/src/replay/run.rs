@@ -5,7 +5,7 @@ use std::ptr;
 use std::time::{Duration, Instant};
 
 use super::steps::{Act, Step, Steps, Stop};
-use super::subject::Subject;
+use super::subject::{Distinct, Subject};
 use crate::error::InputError;
 use crate::input::Input;
 use crate::trace::Scan;
@@ -13,7 +13,8 @@ use crate::trace::Scan;
 /// A block in a slot.
 ///
 /// # Invariants
-/// 1. `block` is null, or a live block of the run's subject with `size` bytes.
+/// 1. `block` is null, or a block that the run's subject has given for `size` bytes and not taken back.
+/// 2. In a checked run all its bytes are valid, and nobody else's: the subject is [`Distinct`].
 #[derive(Clone, Copy)]
 struct Held {
     block: *mut u8,
@@ -93,7 +94,7 @@ pub(super) fn timed<S: Subject>(input: &Input, scan: &Scan) -> Result<Run, Input
 
 /// Replays a trace and writes every block over its whole length, reading it back before it is freed or
 /// changes its size.
-pub(super) fn checked<S: Subject>(input: &Input, scan: &Scan) -> Result<Checked, InputError> {
+pub(super) fn checked<S: Distinct>(input: &Input, scan: &Scan) -> Result<Checked, InputError> {
     let mut subject = S::new();
     let mut table = vec![EMPTY; slots(scan)];
     let mut steps = Steps::open(input)?;
@@ -164,12 +165,12 @@ fn execute<S: Subject>(subject: &mut S, table: &mut [Held], steps: &[Step]) -> R
 #[inline(always)]
 fn touch(block: *mut u8, size: usize) {
     if size >= 8 {
-        // SAFETY: the block has at least 8 bytes and is aligned to 16.
+        // SAFETY: the block has at least 8 bytes: the contract of `Subject`.
         unsafe { block.cast::<u64>().write(size as u64) }
     }
 }
 
-fn check_step<S: Subject>(
+fn check_step<S: Distinct>(
     subject: &mut S,
     held: &mut Held,
     step: &Step,
@@ -192,7 +193,7 @@ fn check_step<S: Subject>(
         }
         Act::Realloc => {
             out.clobbered += u64::from(!is_intact(held, held.size));
-            // SAFETY: `Held`, invariant 1.
+            // SAFETY: `Held`, invariant 1: a trace reallocates live blocks only.
             let block = unsafe { subject.realloc(held.block, held.size, size) };
             if block.is_null() {
                 return Err(step.size);
@@ -217,13 +218,13 @@ fn check_step<S: Subject>(
 /// Fills a block over its whole length.
 fn write(held: &Held, out: &mut Checked) {
     out.bytes += held.size as u128;
-    // SAFETY: `Held`, invariant 1: the block has `size` bytes.
+    // SAFETY: `Held`, invariant 2.
     unsafe { held.block.write_bytes(held.fill, held.size) }
 }
 
 /// Whether the first `size` bytes of a block are what was written, and the block is aligned.
 fn is_intact(held: &Held, size: usize) -> bool {
-    // SAFETY: `Held`, invariant 1: the block has at least `size` bytes, all of them written: by `write`, or
+    // SAFETY: `Held`, invariant 2: the block has at least `size` bytes, all of them written: by `write`, or
     // with zeros by the subject.
     let bytes = unsafe { std::slice::from_raw_parts(held.block, size) };
     bytes.iter().all(|&byte| byte == held.fill) && held.block.addr().is_multiple_of(16)

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "allocators hand out raw memory")]
 
 use std::alloc::Layout;
+use std::cell::UnsafeCell;
 use std::ptr::{self, NonNull};
 
 use cpymem_allocator::Heap;
@@ -15,8 +16,7 @@ const ALIGN: usize = 16;
 /// An allocator under replay. Null means that there is no memory.
 ///
 /// # Safety
-/// Blocks are valid, distinct and aligned to 16 until they are freed; a reallocated block keeps its content up
-/// to the smaller size.
+/// The first 8 bytes of a block that has so many are valid for writes until it is freed, and blocks are aligned to 16.
 pub(crate) unsafe trait Subject {
     /// The name in reports.
     const NAME: &'static str;
@@ -52,6 +52,18 @@ pub(crate) unsafe trait Subject {
         None
     }
 }
+
+/// A subject whose blocks can be written over their whole length and read back: an allocator.
+///
+/// # Safety
+/// All bytes of a block are valid until it is freed, and no other block has any of them; those of a zeroed one are
+/// zeros. A reallocated block keeps its content up to the smaller size.
+pub(crate) unsafe trait Distinct: Subject {}
+
+// SAFETY: the heap's own contract.
+unsafe impl Distinct for Cpymem {}
+// SAFETY: the port's own contract.
+unsafe impl Distinct for Pymalloc {}
 
 /// The heap of `cpymem-allocator`.
 pub(crate) struct Cpymem(Heap);
@@ -219,20 +231,20 @@ fn trim() {
 }
 
 /// No allocator: every block is the same one. What a replay on it costs is the harness's own part.
-pub(crate) struct Null(Box<[u64; 8]>);
+pub(crate) struct Null(Box<UnsafeCell<[u128; 4]>>);
 
-// SAFETY: none of the contract holds, so `Null` is only replayed without checks, where the first word of each
-// block is written and nothing else.
+// SAFETY: the block that there is has more than 8 bytes, is aligned as a `u128`, and lives as long as `self`; it is
+// reached through its cell alone. It is not `Distinct`.
 unsafe impl Subject for Null {
     const NAME: &'static str = "null";
 
     fn new() -> Null {
-        Null(Box::new([0; 8]))
+        Null(Box::new(UnsafeCell::new([0; 4])))
     }
 
     #[inline(never)]
     fn alloc(&mut self, _: bool, _: usize, _: bool) -> *mut u8 {
-        self.0.as_mut_ptr().cast()
+        self.0.get().cast()
     }
 
     #[inline(never)]

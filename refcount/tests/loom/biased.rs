@@ -44,6 +44,61 @@ fn meet_once<X: 'static, R, S: 'static>(
     assert_eq!(deaths.count(), 1);
 }
 
+/// As [`meet_once`], with two threads besides the owner: each does its part with what it was given.
+fn three_meet_once<X: 'static, Y: 'static>(
+    give: impl FnOnce(&Pointer) -> (X, Y),
+    mine: impl FnOnce(Pointer),
+    second: impl FnOnce(X) + 'static,
+    third: impl FnOnce(Y) + 'static,
+) {
+    let (object, deaths) = object();
+    let (for_second, for_third) = give(&object);
+    let second = thread::spawn(move || second(for_second));
+    let third = thread::spawn(move || third(for_third));
+    mine(object);
+    second.join().unwrap();
+    third.join().unwrap();
+    poll();
+    assert_eq!(deaths.count(), 1);
+}
+
+/// A new object goes to a second thread, which does `theirs`, while its owner has but a weak reference, and upgrades that.
+fn meet_the_owners_upgrade(theirs: impl FnOnce(Pointer) + 'static) {
+    let (object, deaths) = object();
+    let weak = weak_of(&object);
+    let other = thread::spawn(move || theirs(object));
+    upgrade_and_use(weak);
+    other.join().unwrap();
+    poll();
+    assert_eq!(deaths.count(), 1);
+}
+
+/// A new object's owner puts what `give` makes of it where the model's main thread finds it, if it looks late enough, and does `mine`, after
+/// which it is gone; the main thread does `theirs`.
+fn meet_an_owner_that_ends<X: 'static>(
+    give: impl FnOnce(&Pointer) -> X + 'static,
+    mine: impl FnOnce(Pointer) + 'static,
+    theirs: impl FnOnce(X),
+) {
+    let (value, deaths) = Value::new();
+    let place = Outside::new(loom::sync::Mutex::new(None));
+    let owner = thread::spawn({
+        let place = place.clone();
+        move || {
+            let object = BiasedRc::new(value);
+            *place.lock().unwrap() = Some(give(&object));
+            mine(object);
+        }
+    });
+    let given = place.lock().unwrap().take();
+    if let Some(given) = given {
+        theirs(given);
+    }
+    owner.join().unwrap();
+    drop(place.lock().unwrap().take());
+    assert_eq!(deaths.count(), 1);
+}
+
 fn clone_of(object: &Pointer) -> Pointer {
     object.clone()
 }
@@ -119,15 +174,7 @@ models! {
 
     /// Two others, one of which clones: the shared count goes up and comes down while the second looks.
     fn drop_alone_against_two_threads() {
-        let (a, deaths) = object();
-        let (b, c) = (a.clone(), a.clone());
-        let second = thread::spawn(move || use_and_drop(b));
-        let third = thread::spawn(move || clone_drop_and_use(c));
-        use_and_drop(a);
-        second.join().unwrap();
-        third.join().unwrap();
-        poll();
-        assert_eq!(deaths.count(), 1);
+        three_meet_once(|a| (a.clone(), a.clone()), use_and_drop, use_and_drop, clone_drop_and_use);
     }
 
     /// A reference that the other thread has counted comes to the owner, who drops it from the local count.
@@ -198,25 +245,11 @@ models! {
 
     /// The last reference is the other thread's, the upgrade the owner's.
     fn the_owners_upgrade_against_a_last_drop() {
-        let (a, deaths) = object();
-        let weak = weak_of(&a);
-        let other = thread::spawn(move || use_and_drop(a));
-        upgrade_and_use(weak);
-        other.join().unwrap();
-        poll();
-        assert_eq!(deaths.count(), 1);
+        meet_the_owners_upgrade(use_and_drop);
     }
 
     fn upgrade_against_two_drops() {
-        let (a, deaths) = object();
-        let (b, weak) = (a.clone(), weak_of(&a));
-        let second = thread::spawn(move || use_and_drop(b));
-        let third = thread::spawn(move || upgrade_and_use(weak));
-        use_and_drop(a);
-        second.join().unwrap();
-        third.join().unwrap();
-        poll();
-        assert_eq!(deaths.count(), 1);
+        three_meet_once(|a| (a.clone(), weak_of(a)), use_and_drop, use_and_drop, upgrade_and_use);
     }
 
     /// The object gets its side header while the owner is about to let it die by a look alone; and while another thread looks whether it is
@@ -273,15 +306,7 @@ models! {
     }
 
     fn get_mut_of_another_thread_against_clones() {
-        let (a, deaths) = object();
-        let (b, c) = (a.clone(), a.clone());
-        let second = thread::spawn(move || drop(change_if_alone(b)));
-        let third = thread::spawn(move || clone_drop_and_use(c));
-        use_and_drop(a);
-        second.join().unwrap();
-        third.join().unwrap();
-        poll();
-        assert_eq!(deaths.count(), 1);
+        three_meet_once(|a| (a.clone(), a.clone()), use_and_drop, |b| drop(change_if_alone(b)), clone_drop_and_use);
     }
 
     fn get_mut_against_an_upgrade() {
@@ -307,13 +332,7 @@ models! {
     }
 
     fn try_unwrap_of_another_thread_against_the_owners_upgrade() {
-        let (a, deaths) = object();
-        let weak = weak_of(&a);
-        let other = thread::spawn(move || unwrap_and_change(a));
-        upgrade_and_use(weak);
-        other.join().unwrap();
-        poll();
-        assert_eq!(deaths.count(), 1);
+        meet_the_owners_upgrade(unwrap_and_change);
     }
 
     fn try_unwrap_of_another_thread_against_a_drop() {
@@ -334,25 +353,11 @@ models! {
 
     /// A reference is being queued while its owner ends.
     fn queue_against_the_owners_end() {
-        let (value, deaths) = Value::new();
-        let place = Outside::new(loom::sync::Mutex::new(None));
-        let owner = thread::spawn({
-            let place = place.clone();
-            move || {
-                let a = BiasedRc::new(value);
-                *place.lock().unwrap() = Some(two_clones_of(&a));
-                use_and_drop(a);
-                depart();
-            }
-        });
-        let given = place.lock().unwrap().take();
-        if let Some([b, c]) = given {
-            drop(b);
-            use_and_drop(c);
-        }
-        owner.join().unwrap();
-        drop(place.lock().unwrap().take());
-        assert_eq!(deaths.count(), 1);
+        meet_an_owner_that_ends(
+            two_clones_of,
+            |a| { use_and_drop(a); depart() },
+            |[b, c]| { drop(b); use_and_drop(c) },
+        );
     }
 
     /// Two threads merge for an owner that is gone.
@@ -382,24 +387,16 @@ models! {
 
     /// A thread whose thread-locals are gone is foreign to its own objects.
     fn the_end_of_a_thread_against_drops() {
-        let (value, deaths) = Value::new();
-        let place = Outside::new(loom::sync::Mutex::new(None));
-        let owner = thread::spawn({
-            let place = place.clone();
-            move || {
-                let a = BiasedRc::new(value);
-                *place.lock().unwrap() = Some(a.clone());
+        meet_an_owner_that_ends(
+            clone_of,
+            |a| {
                 depart();
                 assert!(!BiasedRc::is_owned(&a));
                 clone_drop_and_use(a);
                 drop(object());
-            }
-        });
-        let given = place.lock().unwrap().take();
-        drop(given);
-        owner.join().unwrap();
-        drop(place.lock().unwrap().take());
-        assert_eq!(deaths.count(), 1);
+            },
+            drop,
+        );
     }
 
     /// References in thread-locals that are dropped with their thread.

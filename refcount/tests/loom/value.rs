@@ -10,7 +10,7 @@ pub(crate) struct Value {
     deaths: Outside<AtomicUsize>,
 }
 
-// SAFETY is loom's to check: the cell is read by `use_it` and written by `Drop` and by whoever has a `&mut`.
+// SAFETY: loom has it to check: the cell is read by `use_it` and written by `Drop` and by whoever has a `&mut`.
 #[allow(unsafe_code, reason = "the models look for exactly what this could break")]
 unsafe impl Sync for Value {}
 

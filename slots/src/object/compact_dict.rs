@@ -266,7 +266,7 @@ impl<K: Key, V, A: Allocator + Clone> CompactDict<K, V, A> {
     fn renew_or_abort(&mut self, log2: u8, hashed: bool) {
         assert!(log2 <= LARGEST_LOG2, "a dict has at most {} keys", usable(LARGEST_LOG2));
         if let Err(NoRoom { log2, hashed }) = self.table.renew(log2, hashed) {
-            let layout = Table::<K, V, A>::layout_of(log2, hashed);
+            let layout = Table::<K, V, A>::layout(log2, hashed);
             handle_alloc_error(layout.expect("a dict smaller than the address space"))
         }
     }

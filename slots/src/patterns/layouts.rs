@@ -223,54 +223,51 @@ fn hashbrown_bytes(capacity: usize, entry: usize) -> u64 {
     ((entry * buckets).next_multiple_of(16) + buckets + 16) as u64
 }
 
-/// A [`HashMap`] in each object.
-pub struct PlainMap;
+/// A map of texts in each object; each kind says how many bytes it asks for beside those of the words.
+macro_rules! maps {
+    ($(#[$doc:meta])* $layout:ident, $map:ident, |$object:ident| $bytes:expr) => {
+        $(#[$doc])*
+        pub struct $layout;
 
-impl Layout for PlainMap {
-    type Object = HashMap<&'static str, Word>;
+        impl Layout for $layout {
+            type Object = $map<&'static str, Word>;
 
-    fn new() -> PlainMap {
-        PlainMap
-    }
+            fn new() -> $layout {
+                $layout
+            }
 
-    fn make(&mut self, source: Source) -> Self::Object {
-        TEXTS.into_iter().zip(words(source)).collect()
-    }
+            fn make(&mut self, source: Source) -> Self::Object {
+                TEXTS.into_iter().zip(words(source)).collect()
+            }
 
-    #[inline]
-    fn read(&mut self, object: &Self::Object, attribute: Attribute) -> u64 {
-        object.get(TEXTS[attribute as usize]).map_or(u64::MAX, Word::weight)
-    }
+            #[inline]
+            fn read(&mut self, object: &Self::Object, attribute: Attribute) -> u64 {
+                object.get(TEXTS[attribute as usize]).map_or(u64::MAX, Word::weight)
+            }
 
-    fn bytes(&self, object: &Self::Object) -> u64 {
-        hashbrown_bytes(object.capacity(), size_of::<(&str, Word)>()) + word_bytes(object.values())
-    }
+            fn bytes(&self, $object: &Self::Object) -> u64 {
+                let map: u64 = $bytes;
+                map + word_bytes($object.values())
+            }
+        }
+    };
 }
 
-/// An [`IndexMap`] in each object.
-pub struct PlainIndexMap;
-
-impl Layout for PlainIndexMap {
-    type Object = IndexMap<&'static str, Word>;
-
-    fn new() -> PlainIndexMap {
-        PlainIndexMap
-    }
-
-    fn make(&mut self, source: Source) -> Self::Object {
-        TEXTS.into_iter().zip(words(source)).collect()
-    }
-
-    #[inline]
-    fn read(&mut self, object: &Self::Object, attribute: Attribute) -> u64 {
-        object.get(TEXTS[attribute as usize]).map_or(u64::MAX, Word::weight)
-    }
-
-    fn bytes(&self, object: &Self::Object) -> u64 {
+maps!(
+    /// A [`HashMap`] in each object.
+    PlainMap,
+    HashMap,
+    |object| hashbrown_bytes(object.capacity(), size_of::<(&str, Word)>())
+);
+maps!(
+    /// An [`IndexMap`] in each object: entries in a list, their positions in a table.
+    PlainIndexMap,
+    IndexMap,
+    |object| {
         let entries = object.capacity() * size_of::<(u64, &str, Word)>();
-        hashbrown_bytes(object.len(), size_of::<usize>()) + entries as u64 + word_bytes(object.values())
+        entries as u64 + hashbrown_bytes(object.len(), size_of::<usize>())
     }
-}
+);
 
 /// A struct that knows its types: a short name in place, a byte of age, the token's 16 bytes.
 pub struct TypedProfile;

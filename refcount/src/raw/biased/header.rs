@@ -1,15 +1,21 @@
 //! The 16 bytes in front of an object that one thread owns and others share.
+//!
+//! Here is how references are counted; `owner` has how an object loses its owner and gets another, `only` how a thread finds out that its
+//! reference is the only one, `outline` the side header that weak references need.
 #![allow(unsafe_code, reason = "an outlined header reaches its side header through a packed pointer")]
 
-use super::queue::{Departed, Link};
-use super::side::BiasedSide;
+mod only;
+mod outline;
+mod owner;
+
 use super::slot::Slot;
 use super::thread;
 use super::word::BiasedWord;
 use crate::primitive::{AtomicU32, AtomicU64, Ordering, contended};
-use allocator_api2::alloc::{AllocError, Allocator};
 use core::fmt;
-use core::ptr::{self, NonNull};
+use outline::unpack;
+
+pub(super) use owner::Left;
 
 /// PEP 703's biased count: the thread that owns the object counts without atomic read-modify-writes, all others in a shared word.
 ///
@@ -75,28 +81,6 @@ pub(crate) enum Drop {
     Last,
     /// It may be the last one: it is still counted, and is to be [left to the owner](BiasedHeader::leave).
     Unsure,
-}
-
-/// What became of a reference that was to be left to the owner.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Left {
-    /// It is in the owner's queue.
-    Queued,
-    /// It was not the last one, and is gone.
-    Gone,
-    /// It was the last one: the caller must destroy the object.
-    Last,
-}
-
-/// What keeps a weak reference from being upgraded while the caller's strong one is found to be the only one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Only {
-    /// There is none, and nobody else who could make one.
-    Inline,
-    /// The lock of the weak count.
-    Locked,
-    /// The object is left dead.
-    Kill,
 }
 
 /// Beyond this the owner's count stands still.
@@ -232,114 +216,6 @@ impl BiasedHeader {
         }
     }
 
-    /// Leaves a reference, which [`decrement_slow`](BiasedHeader::decrement_slow) was unsure about, to the owner.
-    ///
-    /// # Safety
-    ///
-    /// The caller owns the reference and the link, whose address fits the queue and which stands for the reference. On `Queued` both
-    /// are no longer the caller's.
-    pub(super) unsafe fn leave(&self, link: NonNull<Link>) -> Left {
-        // It may have become an ordinary drop meanwhile. Acquire and Release: the owner must be seen as it is, and see this.
-        while self
-            .change(Ordering::AcqRel, |word| (word.is_owned() && word.count() == 0).then(|| word.queued()))
-            .is_none()
-        {
-            match self.decrement_shared() {
-                Drop::Gone => return Left::Gone,
-                Drop::Last => return Left::Last,
-                Drop::Unsure => {}
-            }
-        }
-        // Relaxed: if the owner has let the object go, that is seen, as the exchange above comes before or after its own: before, the owner
-        // counts this reference when it merges; after, the exchange has found `merged`.
-        let owner = Slot(self.owner.load(Ordering::Relaxed));
-        let dead = if owner == Slot::NOBODY {
-            self.end_queued()
-        } else {
-            // SAFETY: the caller's promise.
-            match unsafe { thread::slots().queue(owner).push(owner.generation(), link) } {
-                Ok(()) => return Left::Queued,
-                Err(Departed) => self.merge(-1),
-            }
-        };
-        if dead { Left::Last } else { Left::Gone }
-    }
-
-    /// A reference that is counted, of an object that the owner is letting go or has let go.
-    fn end_queued(&self) -> bool {
-        let ended = self.change(Ordering::AcqRel, |word| (!word.is_immortal()).then(|| word.plus(-1)));
-        ended.is_some_and(BiasedWord::is_dead)
-    }
-
-    /// Adds the local count, and so many more, to the shared one, if nobody has done it before; the object has no owner from now on. `true`: it is
-    /// dead, all that others did with it has happened before, and the caller must destroy it.
-    ///
-    /// For the owner, or for whoever acts for it; and `-more` references are the caller's.
-    pub(super) fn merge(&self, more: i64) -> bool {
-        // Relaxed, both: the local count does not change any more. Whoever finds no owner before the merging is done counts in the shared word
-        // all the same.
-        self.owner.store(Slot::NOBODY.0, Ordering::Relaxed);
-        let local = i64::from(self.local.load(Ordering::Relaxed));
-        // Release, Acquire: as for a drop.
-        let merged = self.change(Ordering::AcqRel, |word| {
-            let next = if word.is_merged() { word.plus(more) } else { word.merged_with(local + more) };
-            (!word.is_immortal()).then_some(next)
-        });
-        merged.is_some_and(BiasedWord::is_dead)
-    }
-
-    /// Lets the object go, for the owner of a reference: whatever thread drops the last one now destroys it.
-    pub(crate) fn disown(&self) {
-        if self.is_mine() {
-            let dead = self.merge(0);
-            debug_assert!(!dead, "the caller's reference is counted");
-        }
-    }
-
-    /// Makes this thread the owner, if the caller's reference is the only one, strong or weak. It must own that reference exclusively.
-    pub(crate) fn adopt(&self) -> bool {
-        if self.is_mine() || !self.is_unique() {
-            return self.is_mine();
-        }
-        thread::tick();
-        let (place, seen) = self.place();
-        let slot = thread::mine();
-        if slot != Slot::NONE {
-            // Relaxed, all: the caller is the only one who knows the object.
-            self.local.store(1, Ordering::Relaxed);
-            place.store(BiasedWord::owned(seen.meta()).0, Ordering::Relaxed);
-            self.owner.store(slot.0, Ordering::Relaxed);
-        }
-        slot != Slot::NONE
-    }
-
-    /// A reference that came from an upgrade is counted in the shared word. If it is the owner's, it belongs into the local count, or that would fall to
-    /// zero while the owner still has references.
-    #[inline]
-    pub(crate) fn upgraded(&self) {
-        if self.is_mine() {
-            self.bring_home();
-        }
-    }
-
-    #[inline(never)]
-    fn bring_home(&self) {
-        // First, so that the reference is counted all the time. Relaxed, both: as in `increment`.
-        let local = self.local.load(Ordering::Relaxed);
-        self.local.store(local + 1, Ordering::Relaxed);
-        // Release: as every change that a probe must not miss.
-        let moved = self.change(Ordering::Release, |word| {
-            (!word.is_immortal() && (word.count() > 0 || word.is_queued())).then(|| word.plus(-1))
-        });
-        // Another thread has taken the shared count back to zero: its reference was counted locally, ours is now.
-        if moved.is_none() {
-            // Release: as in `decrement_fast`.
-            self.local.store(local, Ordering::Release);
-        } else if local + 1 >= LOCAL_FULL {
-            self.saturate();
-        }
-    }
-
     /// The object is never destroyed from now on.
     pub(crate) fn immortalize(&self) {
         let _already = self.change(Ordering::Release, |word| (!word.is_immortal()).then(|| word.immortal()));
@@ -380,94 +256,6 @@ impl BiasedHeader {
         self.place().1.meta()
     }
 
-    /// Whether the caller's reference is the only one, strong or weak. It must own that reference exclusively.
-    pub(crate) fn is_unique(&self) -> bool {
-        match self.side() {
-            None => self.is_only(Only::Inline),
-            // SAFETY: invariant 1; the caller owns a reference.
-            Some(side) => unsafe { side.as_ref() }.weak.locked(|| self.is_only(Only::Locked)),
-        }
-    }
-
-    /// If the caller's reference is the only strong one: makes sure that no weak one can be upgraded, and returns `true`. The
-    /// object is dead then; [`detach_side`](BiasedHeader::detach_side) gives it its one reference back.
-    pub(crate) fn seize(&self) -> bool {
-        self.is_only(Only::Kill)
-    }
-
-    /// Whether the caller's strong reference is the only one, and nobody uses the value through another one any more.
-    fn is_only(&self, against: Only) -> bool {
-        let kill = against == Only::Kill;
-        loop {
-            let (place, seen) = self.place();
-            // Whoever has made a weak reference meanwhile had a strong one.
-            if against == Only::Inline && !ptr::eq(place, &raw const self.shared) {
-                return false;
-            }
-            if seen.is_immortal() || seen.is_queued() {
-                return false;
-            }
-            if seen.is_merged() {
-                return seen.count() == 1 && (!kill || self.kill(place, seen));
-            }
-            if seen.count() == 0 {
-                // Relaxed: only a guess, unless it is this thread's.
-                if self.local.load(Ordering::Relaxed) != 1 {
-                    // Falls through to the departed, who may have had more than one that all have gone.
-                } else if self.is_mine() {
-                    return !kill || self.kill(place, seen);
-                } else if self.is_alone(place, seen, kill) {
-                    return true;
-                }
-            }
-            if self.is_mine() || !self.has_departed() {
-                return false;
-            }
-            let dead = self.merge(0);
-            debug_assert!(!dead, "the caller's reference is counted");
-        }
-    }
-
-    /// An object with one reference becomes one that cannot be upgraded, if that was so when the word was seen.
-    fn kill(&self, place: &AtomicU64, seen: BiasedWord) -> bool {
-        if ptr::eq(place, &raw const self.shared) {
-            return true;
-        }
-        let dead = BiasedWord::merged(0, seen.meta());
-        // Acquire: pairs with the Release of every drop. Relaxed on failure: nothing is done with the value.
-        place.compare_exchange(seen.0, dead.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-    }
-
-    /// Whether the reference of the caller, who is not the owner, is the only strong one: see the protocol. If `kill`, an object with a side header is left
-    /// dead, as it might be upgraded.
-    fn is_alone(&self, place: &AtomicU64, seen: BiasedWord, kill: bool) -> bool {
-        // Relaxed: only asks whether it is worth the exchange.
-        if seen.count() != 0 || self.local.load(Ordering::Relaxed) != 1 {
-            return false;
-        }
-        let probed = seen.probed();
-        // Acquire: pairs with the Release of every change of the word. Release: it takes part in their release sequence.
-        if place.compare_exchange(seen.0, probed.0, Ordering::AcqRel, Ordering::Relaxed).is_err() {
-            return false;
-        }
-        // Acquire: pairs with the Release in `decrement_fast`.
-        if self.local.load(Ordering::Acquire) != 1 {
-            return false;
-        }
-        if kill && !ptr::eq(place, &raw const self.shared) {
-            return self.kill(place, probed);
-        }
-        // Relaxed: what it must not miss comes before the load above.
-        place.load(Ordering::Relaxed) == probed.0
-    }
-
-    /// Whether the thread that owns the object is gone. Then its local count does not change any more, and is seen.
-    fn has_departed(&self) -> bool {
-        // Relaxed: an owner that has let the object go is told by the shared word.
-        let owner = Slot(self.owner.load(Ordering::Relaxed));
-        owner != Slot::NOBODY && !thread::slots().queue(owner).is_open(owner.generation())
-    }
-
     /// Where the shared word is, and what it says.
     #[inline]
     fn place(&self) -> (&AtomicU64, BiasedWord) {
@@ -499,123 +287,6 @@ impl BiasedHeader {
             (place, seen) = self.place();
         }
     }
-
-    /// The side header, if there is one.
-    #[inline]
-    pub(crate) fn side(&self) -> Option<NonNull<BiasedSide>> {
-        // Acquire: pairs with the Release in `side_or_insert`: the side header's contents are there.
-        let word = BiasedWord(self.shared.load(Ordering::Acquire));
-        word.is_outlined().then(|| unpack(word))
-    }
-
-    /// The side header; made now if this is the object's first weak reference.
-    ///
-    /// # Errors
-    ///
-    /// `alloc` has no memory, or its address has more than 48 bits; nothing has changed.
-    pub(crate) fn side_or_insert<A: Allocator>(&self, alloc: &A) -> Result<NonNull<BiasedSide>, AllocError> {
-        // Acquire, here and below: pairs with the Release below, of the thread that came first.
-        let mut seen = BiasedWord(self.shared.load(Ordering::Acquire));
-        if seen.is_outlined() {
-            return Ok(unpack(seen));
-        }
-        let new = BiasedSide::allocate(seen, alloc)?;
-        loop {
-            let outlined = BiasedWord::outlined(new.as_ptr().expose_provenance() as u64);
-            let done = match outlined {
-                _ if seen.is_outlined() => Ok(unpack(seen)),
-                None => Err(AllocError),
-                Some(outlined) => {
-                    // Relaxed: published by the exchange. `plus`: no longer probed.
-                    // SAFETY: no one else has seen the new side header, whose only share is ours.
-                    unsafe { new.as_ref() }.shared.store(seen.plus(0).0, Ordering::Relaxed);
-                    // Release: publishes the side header. Acquire: pairs with the Release of the drops that counted in the header.
-                    match self.shared.compare_exchange(
-                        seen.0,
-                        outlined.0,
-                        Ordering::AcqRel,
-                        Ordering::Acquire,
-                    ) {
-                        Ok(_) => return Ok(new),
-                        Err(now) => seen = BiasedWord(now),
-                    }
-                    continue;
-                }
-            };
-            // SAFETY: ours, as above.
-            unsafe { BiasedSide::release(new, alloc) };
-            return done;
-        }
-    }
-
-    /// Makes an object with a side header one that cannot be upgraded yet; nobody else knows it.
-    pub(crate) fn unborn(&self) {
-        let (place, word) = self.place();
-        place.store(BiasedWord::merged(0, word.meta()).0, Ordering::Relaxed); // Relaxed: nobody else knows it.
-    }
-
-    /// The value of such an object is there, and one reference to it.
-    pub(crate) fn born(&self) {
-        let (place, word) = self.place();
-        // Relaxed: this thread wrote it, or had no slot.
-        let owned = self.owner.load(Ordering::Relaxed) != Slot::NOBODY.0;
-        let born = if owned { BiasedWord::owned(word.meta()) } else { BiasedWord::merged(1, word.meta()) };
-        // Release: the value's content; pairs with the Acquire in `BiasedSide::upgrade`.
-        place.store(born.0, Ordering::Release);
-    }
-
-    /// Back to a header without a side header, with one reference, that of this thread; weak references are left behind.
-    ///
-    /// # Safety
-    ///
-    /// [`seize`](BiasedHeader::seize) has returned `true`; `alloc` can free the side header's memory.
-    pub(crate) unsafe fn detach_side<A: Allocator>(&self, alloc: &A) {
-        if let Some(side) = self.side() {
-            let meta = self.meta();
-            let slot = thread::mine();
-            let (owner, local, word) = match slot {
-                Slot::NONE => (Slot::NOBODY, 0, BiasedWord::merged(1, meta)),
-                slot => (slot, 1, BiasedWord::owned(meta)),
-            };
-            // Relaxed, all: no other thread looks at the header of an object with one reference that cannot be upgraded.
-            self.local.store(local, Ordering::Relaxed);
-            self.shared.store(word.0, Ordering::Relaxed);
-            self.owner.store(owner.0, Ordering::Relaxed);
-            // SAFETY: the header no longer names the side header, so its share goes once.
-            unsafe { BiasedSide::release(side, alloc) };
-        }
-    }
-
-    /// Whether there is a side header. For the owner of a dead object.
-    #[inline]
-    pub(crate) fn is_outlined(&self) -> bool {
-        // Relaxed: an object that was outlined by another thread did not die before this one has acquired all that happened to it.
-        BiasedWord(self.shared.load(Ordering::Relaxed)).is_outlined()
-    }
-
-    /// The object is about to be freed: gives back its share of the side header, if it has one, and is left dead.
-    ///
-    /// # Safety
-    ///
-    /// The object is dead; `alloc` can free the side header's memory.
-    pub(crate) unsafe fn release_side<A: Allocator>(&self, alloc: &A) {
-        if let Some(side) = self.side() {
-            let meta = self.meta();
-            // Relaxed: nobody else looks at the header of a dead object.
-            self.shared.store(BiasedWord::merged(0, meta).0, Ordering::Relaxed);
-            // SAFETY: the header no longer names the side header, so its share goes once.
-            unsafe { BiasedSide::release(side, alloc) };
-        }
-    }
-}
-
-/// The side header that an outlined word names.
-fn unpack(word: BiasedWord) -> NonNull<BiasedSide> {
-    debug_assert!(word.is_outlined());
-    #[expect(clippy::cast_possible_truncation, reason = "it was a `usize` in `side_or_insert`")]
-    let side = ptr::with_exposed_provenance_mut(word.address() as usize);
-    // SAFETY: the address of an allocation (invariant 1 of `BiasedHeader`), so not null.
-    unsafe { NonNull::new_unchecked(side) }
 }
 
 impl fmt::Debug for BiasedHeader {

@@ -2,7 +2,6 @@
 
 mod worker;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -12,9 +11,9 @@ use crate::bench::python::Process;
 use crate::bench::record::{Role, SubjectRecord};
 use crate::bench::{Failure, Finding, Lane, Page, Setting, Turn, Workload, alternate};
 use crate::dumper;
-use crate::heap::{Graph, Labels};
 use crate::input::Input;
 use crate::progress::Progress;
+use crate::questions::growth::{OwnerGrowth, growth};
 use crate::record::Check;
 use crate::units;
 
@@ -139,58 +138,25 @@ fn modelled(setting: &Setting<'_>, requests: usize, leaks: Leaks, turn: &mut Tur
     compare(&[first?, second?], turn)
 }
 
-/// What an owner holds.
-#[derive(Clone, Copy, Debug, Default)]
-struct Held {
-    entries: i64,
-    objects: i64,
-    bytes: i64,
-}
-
-/// Finds who grew from one dump to the next. Named are the three that grew most.
+/// Finds who grew from one dump to the next, as `cpymem diff` does. Named are the three that grew most.
 fn compare(dumps: &[Input; 2], turn: &mut Turn) -> Result<(), Failure> {
     let start = std::time::Instant::now();
-    let (first, second) = (owners(&dumps[0])?, owners(&dumps[1])?);
-    let objects: i64 = first.values().chain(second.values()).map(|held| held.objects).sum();
+    let found = growth(dumps, &Progress::silent())?;
+    let objects: u64 = found.objects.iter().sum();
     turn.ns(
         "read two dumps and compare, an object",
         start.elapsed().as_nanos() as f64 / objects.max(1) as f64,
     );
-    let mut grown: Vec<(&str, Held)> = second
-        .iter()
-        .map(|(owner, now)| {
-            let before = first.get(owner).copied().unwrap_or_default();
-            let (entries, objects) = (now.entries - before.entries, now.objects - before.objects);
-            (owner.as_str(), Held { entries, objects, bytes: now.bytes - before.bytes })
-        })
-        .collect();
-    grown.sort_by_key(|(owner, held)| (-held.bytes, *owner));
-    let (most, others) = grown.split_at(PLANTED.len().min(grown.len()));
-    let mut most = most.to_vec();
-    most.sort_by_key(|(owner, _)| *owner);
-    for (owner, held) in most.iter().filter(|(_, held)| held.bytes > 0) {
-        turn.bytes(&format!("{owner}, growth"), held.bytes as u64);
-        turn.gauge(&format!("{owner}, objects"), held.objects as f64);
-        turn.count(&format!("{owner}, found"), held.entries.max(0) as u64);
+    let (most, others) = found.owners.split_at(PLANTED.len().min(found.owners.len()));
+    let mut most: Vec<&OwnerGrowth> = most.iter().filter(|owner| owner.bytes_delta > 0).collect();
+    most.sort_by_key(|owner| &owner.path);
+    for owner in most {
+        turn.bytes(&format!("{}, growth", owner.path), owner.bytes_delta as u64);
+        turn.gauge(&format!("{}, objects", owner.path), owner.held_objects_delta as f64);
+        turn.count(&format!("{}, found", owner.path), owner.objects_delta.max(0) as u64);
     }
-    turn.bytes("all others, growth", others.iter().map(|(_, held)| held.bytes.max(0) as u64).sum());
+    turn.bytes("all others, growth", others.iter().map(|owner| owner.bytes_delta.max(0) as u64).sum());
     Ok(())
-}
-
-/// What each owner of a dump holds, by its name.
-fn owners(dump: &Input) -> Result<BTreeMap<String, Held>, Failure> {
-    let graph = Graph::read(dump, Labels::Code, &Progress::silent())?;
-    let owners = graph.owners();
-    let mut held: Vec<Held> = owners.paths().map(|_| Held::default()).collect();
-    for (id, owner) in graph.ids().filter_map(|id| Some((id, owners.owner(id)?))) {
-        let held = &mut held[owner.index()];
-        held.objects += 1;
-        held.bytes += graph.block_bytes(id) as i64;
-    }
-    let named = owners.paths().zip(held).filter(|(_, held)| held.objects > 0);
-    let named =
-        named.map(|(path, held)| (owners.text(path), Held { entries: owners.entries(path) as i64, ..held }));
-    Ok(named.collect())
 }
 
 fn open(path: &Path) -> Result<Input, Failure> {
