@@ -118,7 +118,7 @@ pub struct GrowthRecord {
     pub bytes: Vec<u64>,
     /// From the first dump to the last.
     pub bytes_delta: u64,
-    /// The same for each step between two dumps.
+    /// Bytes more with each dump: the slope of the line of least squares.
     pub slope_per_dump: f64,
 }
 

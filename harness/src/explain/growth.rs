@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::portrait::{Owner, Portrait};
 use crate::record_explain::GrowthRecord;
-use crate::series::{always_rises, delta, mean_step, never_falls};
+use crate::series::{always_rises, delta, never_falls, slope};
 
 /// Owners that are reported.
 const MOST_OWNERS: usize = 16;
@@ -44,7 +44,7 @@ impl Growth {
                 path: owner.path.clone(),
                 entries: each.iter().map(|owner| owner.map(|owner| owner.entries)).collect(),
                 bytes_delta,
-                slope_per_dump: mean_step(&bytes),
+                slope_per_dump: slope(&bytes),
                 bytes,
             })
         };
