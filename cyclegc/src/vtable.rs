@@ -214,6 +214,12 @@ impl Meta {
         self.0 & (u32::MAX << Self::TYPE_SHIFT | Self::FAR)
     }
 
+    /// The type word, and whether the object is [eventful](Self::is_eventful).
+    #[inline(always)]
+    pub(crate) const fn type_and_events(self) -> u32 {
+        self.type_word() | self.0 & (Self::TO_FINALIZE | Self::WATCHED)
+    }
+
     /// True if user code runs when the object dies, beside its destructor.
     #[inline(always)]
     pub(crate) const fn is_eventful(self) -> bool {

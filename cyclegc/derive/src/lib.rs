@@ -85,6 +85,7 @@ fn expand(mut input: DeriveInput) -> Result<Tokens> {
                 match self { #(#visit)* _ => {} }
             }
 
+            #[inline]
             fn clear(&mut self, clearer: &mut ::cpymem_cyclegc::Clearer<'_>) {
                 match self { #(#clear)* _ => {} }
             }
