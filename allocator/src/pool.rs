@@ -171,6 +171,24 @@ impl<S: ArenaSource> PoolHeap<S> {
         }
     }
 
+    /// Frees all blocks of a pool at once, without touching them.
+    ///
+    /// # Safety
+    /// The pool is one of this heap's. Neither its blocks are used again, nor the pool, nor an iterator that showed it last.
+    pub unsafe fn dealloc_pool(&self, pool: Pool<'_>) {
+        let pool = pool.meta;
+        self.live.set(self.live.get() - pool.live.get() as usize);
+        if pool.arena().is_run() {
+            pool.live.set(0);
+            return self.arenas.return_run(&self.budget, pool);
+        }
+        if !pool.is_exhausted() {
+            self.partial[pool.class.get() as usize].remove(pool);
+        }
+        pool.live.set(0);
+        self.arenas.return_units(&self.budget, pool, 1);
+    }
+
     /// Every pool that holds an allocated block, in ascending address; runs show as pools of one block.
     /// Pools made while the iterator is used may or may not be shown.
     pub fn pools(&self) -> Pools<'_, S> {

@@ -171,3 +171,36 @@ fn a_purge_in_the_middle_of_a_walk_takes_nothing_that_is_shown() {
     }
     assert_eq!(seen, blocks.len());
 }
+
+/// Pools go as a whole, whatever is free, full or a run of its own, and their memory serves again.
+#[test]
+fn a_pool_is_freed_at_once() {
+    let heap = PoolHeap::new(CONFIG);
+    for (size, count) in [(48, 3), (48, 1400), (48, 5000), (1024, 200), (40_000, 3)] {
+        let blocks: Vec<_> = (0..count).map(|i| make(&heap, layout(size), i + 1)).collect();
+        for block in blocks.iter().step_by(3).filter(|_| size < 40_000) {
+            // SAFETY: allocated above with this layout.
+            unsafe { heap.dealloc(*block, layout(size)) };
+        }
+        let other = make(&heap, layout(2000), 9);
+        let held = heap.held_bytes();
+        loop {
+            let pool = heap.pools().find(|pool| pool.block_size() != 2048 || pool.is_run());
+            let Some(pool) = pool else { break };
+            // SAFETY: a pool of the heap; its blocks are not used again.
+            unsafe { heap.dealloc_pool(pool) };
+        }
+        assert_eq!(heap.live_blocks(), 1);
+        assert_eq!(walk(&heap).into_values().collect::<Vec<_>>(), [9]);
+        let again: Vec<_> = (0..count).map(|i| make(&heap, layout(size), i + 1)).collect();
+        assert_eq!(walk(&heap).len() as u64, count + 1);
+        assert!(heap.held_bytes() <= held, "{size}: freed pools are used again");
+        for block in again {
+            // SAFETY: as above.
+            unsafe { heap.dealloc(block, layout(size)) };
+        }
+        // SAFETY: as above.
+        unsafe { heap.dealloc(other, layout(2000)) };
+        assert_eq!((heap.live_blocks(), heap.pools().count()), (0, 0));
+    }
+}

@@ -8,6 +8,7 @@ use core::mem::ManuallyDrop;
 use crate::checked;
 use crate::death;
 use crate::gc_ptr::Gc;
+use crate::inquiry::{Inquiry, Teardown};
 use crate::object::ObjPtr;
 use crate::trace::Trace;
 use crate::visitor::{Clearer, Target, Visitor};
@@ -146,5 +147,10 @@ unsafe impl Trace for AnyGc {
         if let Some(object) = self.0.take() {
             clearer.edge(object.as_ptr());
         }
+    }
+
+    /// As that of a `Gc`.
+    fn teardown(_: &mut Inquiry) -> Teardown {
+        Teardown::Plain
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use crate::doomed::Doomed;
 use crate::heap::{HAS_MIDDLE, HAS_YOUNG, HeapPtr};
 use crate::mark::{Claim, Marking};
 use crate::object::ObjPtr;
@@ -42,6 +43,8 @@ pub(crate) struct Found {
     /// One of them has a side header, so perhaps weak references.
     pub(crate) weak: bool,
     pub(crate) survivors: usize,
+    /// More such objects, which need not be listed: nothing runs when they die. The pass owns no references to them.
+    pub(crate) doomed: Option<Doomed>,
 }
 
 impl Found {

@@ -12,6 +12,8 @@
 //!   take_apart       every Gc in it is dead from now on       counts fall to zero, destructors run
 //! ```
 //!
+//! Garbage of a full collection whose end runs no user code skips all that: see [`doomed`](crate::doomed).
+//!
 //! No user code but [`Trace::visit`](crate::Trace::visit) runs before the callbacks, nor between the check for
 //! resurrected objects and the first destructor.
 
@@ -29,7 +31,7 @@ use crate::object::ObjPtr;
 use crate::recent;
 use crate::schedule::Generation;
 use crate::subtract::subtract_refs;
-use crate::teardown::take_apart;
+use crate::teardown::{take_apart, take_apart_with};
 use crate::weakrefs::{clear_all, clear_watchers};
 
 /// Collects one generation of a heap and all younger ones, as the program asked. See
@@ -135,6 +137,14 @@ fn find(heap: HeapPtr, generation: Generation) -> Option<Found> {
 /// Destroys what was found, unless it is resurrected; the number of objects that were not.
 pub(crate) fn destroy(heap: HeapPtr, found: Found) -> usize {
     let mut unreachable = found.unreachable;
+    if let Some(doomed) = found.doomed {
+        if found.weak {
+            clear_all(&unreachable);
+        }
+        let collected = unreachable.len() + doomed.len;
+        take_apart_with(heap, &doomed, unreachable);
+        return collected;
+    }
     if unreachable.is_empty() {
         return 0;
     }

@@ -43,6 +43,16 @@ pub(crate) fn release(object: ObjPtr) {
     }
 }
 
+/// As [`release`], but keeps an object whose last reference it was for later.
+#[inline]
+pub(crate) fn give_up(object: ObjPtr, released: &mut Vec<ObjPtr>) {
+    if object.header().decrement() {
+        released.push(object);
+    } else if object.meta().turns_purple() {
+        note_decrement(object);
+    }
+}
+
 /// Destroys an object whose count has just fallen to zero, at bounded depth.
 pub(crate) fn dispose(object: ObjPtr) {
     // SAFETY: the count is zero, and the decrement that made it so says so once. Objects are `'static`,
@@ -92,7 +102,7 @@ impl Drop for Memory {
         // SAFETY: `Global` is what every side header of an object comes from.
         unsafe { self.0.header().release_side(&Global) };
         if self.0.meta().is_tracked() {
-            heap.schedule.freed();
+            heap.schedule.freed(1);
         }
         // SAFETY: the object was allocated on this heap with its type's layout; it is dead.
         unsafe { heap.dealloc(self.0.block(), self.1.layout) };

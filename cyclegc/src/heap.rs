@@ -179,6 +179,17 @@ impl HeapPtr {
         self.free_if_unused();
     }
 
+    /// Frees the memory of every object in a pool.
+    ///
+    /// # Safety
+    /// All of them are dropped and not used again, nor is the pool.
+    pub(crate) unsafe fn dealloc_pool(self, pool: Pool<'_>) {
+        self.recent.remove(pool);
+        self.purple.remove(pool);
+        // SAFETY: the caller's promise. No walk is under way, as in `dealloc`.
+        unsafe { self.pools.dealloc_pool(pool) };
+    }
+
     /// As [`orphan`](Self::orphan), for a heap that gets its first object next.
     pub(crate) fn mark_orphaned(self) {
         self.orphaned.set(true);

@@ -81,8 +81,8 @@ struct Readme;
 extern crate self as cpymem_cyclegc;
 
 // Each file imports only from those to its left:
-//   protocol, visitor, vtable, side_word, object, checked | listing, schedule, events, watcher, finalizers, heap, death | gc_ptr, trace, weak, any, impls |
-//   reached, gc_refs, numbers, mark, shard, parallel, candidates, subtract, recent, full, weakrefs, teardown, inspect, audit, collect | step |
+//   protocol, visitor, inquiry, vtable, side_word, object, checked | listing, schedule, events, watcher, finalizers, heap, death | gc_ptr, trace, weak, any, impls |
+//   reached, gc_refs, numbers, doomed, teardowns, mark, shard, parallel, candidates, subtract, recent, full, weakrefs, teardown, inspect, audit, collect | step |
 //   weak_map | typed, coerce, collector, finalize, gc, graph | patterns
 mod any;
 mod audit;
@@ -92,6 +92,7 @@ mod coerce;
 mod collect;
 mod collector;
 mod death;
+mod doomed;
 mod events;
 pub mod finalize;
 mod finalizers;
@@ -102,6 +103,7 @@ mod gc_refs;
 pub mod graph;
 mod heap;
 mod impls;
+mod inquiry;
 mod inspect;
 mod listing;
 mod mark;
@@ -119,6 +121,7 @@ mod side_word;
 mod step;
 mod subtract;
 mod teardown;
+mod teardowns;
 mod trace;
 mod typed;
 mod visitor;
@@ -164,6 +167,7 @@ pub use events::{CallbackId, Debug, Info, Phase};
 pub use finalize::{Finalizer, finalize};
 pub use gc_ptr::Gc;
 pub use heap::WeakrefOrder;
+pub use inquiry::{Inquiry, Teardown};
 pub use schedule::Generation;
 pub use step::StepReport;
 pub use trace::{Finalize, Trace};

@@ -21,6 +21,7 @@ use cpymem_allocator::pool::Pool;
 use crate::heap::Heap;
 use crate::object::ObjPtr;
 use crate::reached::GROUP;
+use crate::side_word::prefetch;
 use crate::visitor::Target;
 
 /// log2 of the bytes of a unit, in which one pool lies, or the start of a run.
@@ -73,8 +74,9 @@ impl Entry {
 #[derive(Clone, Copy)]
 pub(crate) struct Group {
     first: NonNull<u8>,
-    block_size: usize,
-    len: usize,
+    /// Of a run, which has one block, it does not matter.
+    block_size: u32,
+    len: u32,
 }
 
 // SAFETY: addresses; what lies there is reached by other means.
@@ -84,7 +86,12 @@ impl Group {
     /// How many blocks there are.
     #[inline(always)]
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.len as usize
+    }
+
+    /// True if both are groups of one pool.
+    pub(crate) fn is_beside(&self, other: &Group) -> bool {
+        self.first.addr().get() >> UNIT_SHIFT == other.first.addr().get() >> UNIT_SHIFT
     }
 
     /// A block.
@@ -93,9 +100,16 @@ impl Group {
     /// If there are no so many.
     #[inline(always)]
     pub(crate) fn block(&self, index: usize) -> NonNull<u8> {
-        assert!(index < self.len);
+        assert!(index < self.len());
         // SAFETY: invariant 1: it lies in the same pool.
-        unsafe { self.first.add(index * self.block_size) }
+        unsafe { self.first.add(index * self.block_size as usize) }
+    }
+
+    /// Asks for a block some way behind one of the group from memory.
+    #[inline(always)]
+    pub(crate) fn prefetch_behind(&self, index: usize) {
+        const AHEAD: usize = 1024;
+        prefetch(self.first.as_ptr().wrapping_add(index * self.block_size as usize + AHEAD));
     }
 
     /// The object in a block that is known to hold one.
@@ -146,8 +160,8 @@ impl Numbers {
             let (carved, block_size) = (pool.carved(), pool.block_size());
             groups.extend((0..carved).step_by(GROUP).map(|index| Group {
                 first: pool.block(index),
-                block_size,
-                len: GROUP.min(carved - index),
+                block_size: block_size as u32,
+                len: GROUP.min(carved - index) as u32,
             }));
         }
         Some((this, groups))

@@ -121,4 +121,14 @@ impl ObjPtr {
         // SAFETY: the caller's promise.
         unsafe { (self.vtable().clear)(self.0, clearer) }
     }
+
+    /// Severs the edges of the object and drops its value.
+    ///
+    /// # Safety
+    /// As for [`clear`](Self::clear); the value is not used again.
+    #[inline(always)]
+    pub(crate) unsafe fn dismantle(self, clearer: &mut Clearer<'_>) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.vtable().dismantle)(self.0, clearer) }
+    }
 }

@@ -48,6 +48,20 @@ impl Reached {
     }
 }
 
+/// The places of the bits that are set, in ascending order.
+pub(crate) struct Bits(pub(crate) u64);
+
+impl Iterator for Bits {
+    type Item = usize;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<usize> {
+        let place = self.0.trailing_zeros() as usize;
+        self.0 &= self.0.wrapping_sub(1);
+        (place < GROUP).then_some(place)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -70,10 +70,11 @@ impl Schedule {
         count > self.limit.get()
     }
 
-    /// Counts a tracked object that was freed.
+    /// Counts tracked objects that were freed.
     #[inline(always)]
-    pub(crate) fn freed(&self) {
-        self.counts[0].set(self.counts[0].get().saturating_sub(1));
+    pub(crate) fn freed(&self, objects: usize) {
+        let objects = u32::try_from(objects).unwrap_or(u32::MAX);
+        self.counts[0].set(self.counts[0].get().saturating_sub(objects));
     }
 
     /// The oldest generation whose threshold is passed.

@@ -6,12 +6,15 @@
 
 use std::sync::Arc;
 
+use crate::doomed::DoomedShard;
 use crate::gc_refs::GcRefs;
+use crate::inquiry::Teardown;
 use crate::mark::{Claim, Marking};
 use crate::numbers::{Group, Numbers, Place};
 use crate::object::ObjPtr;
-use crate::reached::{GROUP, Reached};
+use crate::reached::{Bits, GROUP, Reached};
 use crate::side_word::SideWord;
+use crate::teardowns::Teardowns;
 use crate::visitor::{EdgeSink, Target, Visitor};
 
 /// Takes edges that somebody else, or the shard itself later, is to look at.
@@ -92,6 +95,9 @@ pub(crate) struct Shard {
     /// The signs of `gc_refs` when all is weighed.
     weighed: Vec<i16>,
     reached: Reached,
+    /// A word a group: the objects that are not [`Teardown::Plain`], or not of a type that is.
+    special: Vec<u64>,
+    teardowns: Teardowns,
     pub(crate) candidates: usize,
     /// Something was borrowed, and its edges not seen.
     pub(crate) pinned: bool,
@@ -105,6 +111,8 @@ impl Shard {
             refs: GcRefs::new(groups.len() * GROUP),
             weighed: Vec::new(),
             reached: Reached::without_candidates(groups.len()),
+            special: vec![0; groups.len()],
+            teardowns: Teardowns::default(),
             groups,
             candidates: 0,
             pinned: false,
@@ -114,12 +122,19 @@ impl Shard {
     /// Walks over all objects: adds their counts to their `gc_refs` and takes their edges off those of others.
     pub(crate) fn weigh(&mut self, some_frozen: bool, elsewhere: &mut impl Elsewhere) {
         let (own, numbers) = (self.own, Arc::clone(&self.numbers));
-        let mut weighing =
-            Weighing { own, numbers: &numbers, refs: &mut self.refs, pinned: false, elsewhere };
+        let mut weighing = Weighing {
+            own,
+            numbers: &numbers,
+            refs: &mut self.refs,
+            pinned: false,
+            watches: false,
+            elsewhere,
+        };
         let mut own_edges = Vec::new();
         for (place, group) in self.groups.iter().enumerate() {
-            let mut candidates = 0u64;
+            let (mut candidates, mut special) = (0u64, 0u64);
             for index in 0..group.len() {
+                group.prefetch_behind(index);
                 // SAFETY: a carved block of the heap's pools.
                 let Some(object) = (unsafe { ObjPtr::in_block(group.block(index)) }) else { continue };
                 let meta = object.meta();
@@ -137,8 +152,13 @@ impl Shard {
                 }
                 candidates |= 1 << index;
                 object.visit(&mut Visitor::new(&mut weighing));
+                let watches = core::mem::take(&mut weighing.watches);
+                if watches || !self.teardowns.is_plain(meta) {
+                    special |= 1 << index;
+                }
             }
             self.reached.set_candidates(place, candidates);
+            self.special[place] = special;
             self.candidates += candidates.count_ones() as usize;
             while let Some(targets) = weighing.elsewhere.received() {
                 weighing.take_off(&targets);
@@ -201,6 +221,35 @@ impl Shard {
         marking.propagate();
     }
 
+    /// The numbering that it shares with the other shards of the heap.
+    pub(crate) fn numbers(&self) -> Arc<Numbers> {
+        Arc::clone(&self.numbers)
+    }
+
+    /// How many candidates were not reached.
+    pub(crate) fn unreached(&self) -> usize {
+        (0..self.groups.len()).map(|group| self.reached.unreached(group).count_ones() as usize).sum()
+    }
+
+    /// True if no code of the program's runs, but destructors, when the candidates that were not reached are taken apart.
+    pub(crate) fn severs_quietly(&mut self) -> bool {
+        let Shard { groups, reached, special, teardowns, .. } = self;
+        groups.iter().zip(special).enumerate().all(|(place, (group, special))| {
+            Bits(*special & reached.unreached(place)).all(|index| {
+                // SAFETY: invariant 1.
+                let meta = unsafe { group.object(index) }.meta();
+                !meta.is_eventful() && teardowns.of(meta) >= Teardown::Severs
+            })
+        })
+    }
+
+    /// The candidates that were not reached, of which no code of the program's runs at all, and the others.
+    pub(crate) fn into_doomed(self) -> DoomedShard {
+        let unreached = (0..self.groups.len()).map(|group| self.reached.unreached(group));
+        let doomed = unreached.zip(&self.special).map(|(unreached, special)| unreached & !special).collect();
+        DoomedShard { groups: self.groups, reached: self.reached, doomed }
+    }
+
     /// Hands over every candidate that was not reached.
     pub(crate) fn each_unreached(&self, mut each: impl FnMut(ObjPtr)) {
         for (place, group) in self.groups.iter().enumerate() {
@@ -218,6 +267,8 @@ struct Weighing<'a, E> {
     numbers: &'a Numbers,
     refs: &'a mut GcRefs,
     pinned: bool,
+    /// The object that was visited last may drop the callback of a weak reference.
+    watches: bool,
     elsewhere: &'a mut E,
 }
 
@@ -234,6 +285,11 @@ impl<E: Elsewhere> EdgeSink for Weighing<'_, E> {
 
     fn pinned(&mut self) {
         self.pinned = true;
+        self.watches = true; // nobody knows
+    }
+
+    fn weak(&mut self, _: usize) {
+        self.watches = true;
     }
 }
 
@@ -296,19 +352,5 @@ impl<E: Elsewhere> Claim for ByNumber<'_, E> {
     #[inline(always)]
     fn claim_now(&mut self, target: Target) -> bool {
         self.reached.reach(self.numbers.place(target).number)
-    }
-}
-
-/// The places of the bits that are set, in ascending order.
-struct Bits(u64);
-
-impl Iterator for Bits {
-    type Item = usize;
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<usize> {
-        let place = self.0.trailing_zeros() as usize;
-        self.0 &= self.0.wrapping_sub(1);
-        (place < GROUP).then_some(place)
     }
 }

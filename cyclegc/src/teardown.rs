@@ -7,6 +7,7 @@ use cpymem_refcount::raw::Decrement;
 
 use crate::checked;
 use crate::death;
+use crate::doomed::Doomed;
 use crate::heap::HeapPtr;
 use crate::object::ObjPtr;
 use crate::side_word::prefetch;
@@ -16,6 +17,17 @@ use crate::visitor::{Clearer, Target};
 /// not referenced any more. Destructors run when everything is severed; a panic in one stops nothing.
 pub(crate) fn take_apart(heap: HeapPtr, garbage: Vec<ObjPtr>) {
     let released = sever(heap, &garbage);
+    destroy(heap, released, garbage);
+}
+
+/// As [`take_apart`], with garbage beside it that is destroyed while the rest is severed.
+pub(crate) fn take_apart_with(heap: HeapPtr, doomed: &Doomed, garbage: Vec<ObjPtr>) {
+    // SAFETY: the caller took both from a pass, and no user code has run since.
+    let released = unsafe { doomed.take_apart(heap) };
+    destroy(heap, released, garbage);
+}
+
+fn destroy(heap: HeapPtr, released: Vec<ObjPtr>, garbage: Vec<ObjPtr>) {
     // Objects that are no garbage of this pass and lost their last reference: untracked ones, or of other heaps.
     each_guarded(heap, released, death::dispose);
     each_guarded(heap, garbage, |object| {
@@ -45,11 +57,7 @@ fn sever(heap: HeapPtr, garbage: &[ObjPtr]) -> Vec<ObjPtr> {
         for &target in targets {
             // SAFETY: the reference that is given up kept the object alive until now.
             let target = unsafe { ObjPtr::new(target) };
-            if target.header().decrement() {
-                released.push(target);
-            } else if target.meta().turns_purple() {
-                death::note_decrement(target);
-            }
+            death::give_up(target, &mut released);
         }
     };
     let mut clearer = Clearer::new(&mut give_up);

@@ -12,8 +12,10 @@ use cpymem_allocator::pool::Pool;
 use crate::checked;
 use crate::gc_ptr::Gc;
 use crate::heap::HeapPtr;
+use crate::inquiry::Inquiry;
 use crate::object::ObjPtr;
 use crate::trace::Trace;
+use crate::visitor::Clearer;
 use crate::vtable::{GcBox, VTable};
 use crate::weak::Weak;
 
@@ -33,6 +35,13 @@ impl<T: Trace + 'static> GcBox<T> {
             // SAFETY: the value is valid and, as the caller says, not used again.
             unsafe { value.drop_in_place() }
         },
+        dismantle: |object, clearer| {
+            // SAFETY: as above.
+            let value = unsafe { &raw mut (*object.cast::<GcBox<T>>().as_ptr()).value };
+            // SAFETY: the value is valid, nobody else has a reference to it and, as the caller says, it is not used again.
+            unsafe { dismantle(value, clearer) }
+        },
+        teardown: Inquiry::ask::<T>,
         finalize: |object| {
             if let Some(finalize) = T::finalizer() {
                 // SAFETY: the object is alive; the handle owns nothing, as it is never dropped.
@@ -44,6 +53,28 @@ impl<T: Trace + 'static> GcBox<T> {
         type_id: TypeId::of::<T>,
         type_name: core::any::type_name::<T>,
     };
+}
+
+/// Up to so many bytes a value is dismantled in registers.
+const SMALL: usize = 128;
+
+/// Severs the edges of a value and drops it.
+///
+/// # Safety
+/// The value is valid, the caller's alone, and not used again.
+#[inline(always)]
+unsafe fn dismantle<T: Trace>(value: *mut T, clearer: &mut Clearer<'_>) {
+    if size_of::<T>() <= SMALL {
+        // What is severed is not written back to memory that is about to be freed.
+        // SAFETY: the caller's promise: the value is moved out.
+        let mut value = unsafe { value.read() };
+        value.clear(clearer);
+        return drop(value);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { &mut *value }.clear(clearer);
+    // SAFETY: as above.
+    unsafe { value.drop_in_place() }
 }
 
 /// Memory for an object; see [`HeapPtr::alloc`].

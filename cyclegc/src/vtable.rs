@@ -22,6 +22,7 @@ use std::sync::{PoisonError, RwLock};
 
 use cpymem_refcount::raw::Header;
 
+use crate::inquiry::Teardown;
 use crate::visitor::{Clearer, Visitor};
 
 /// The operations of one type of objects. Aligned so that its address has four bits to spare.
@@ -33,6 +34,10 @@ pub(crate) struct VTable {
     pub(crate) clear: unsafe fn(NonNull<Header>, &mut Clearer<'_>),
     /// Drops the value. It is not used again.
     pub(crate) drop: unsafe fn(NonNull<Header>),
+    /// Severs the edges of the object and drops its value. It must be garbage that nobody else looks at, and is not used again.
+    pub(crate) dismantle: unsafe fn(NonNull<Header>, &mut Clearer<'_>),
+    /// What the type says of such an end.
+    pub(crate) teardown: fn() -> Teardown,
     /// Runs the finalizer of the type, if it has one. The object must be alive, and stay so.
     pub(crate) finalize: unsafe fn(NonNull<Header>),
     /// Size and alignment of the object, header included.
@@ -54,6 +59,8 @@ static ANCHOR: VTable = VTable {
     visit: |_, _| {},
     clear: |_, _| {},
     drop: |_| {},
+    dismantle: |_, _| {},
+    teardown: || Teardown::Unknown,
     finalize: |_| {},
     layout: Layout::new::<Header>(),
     type_id: TypeId::of::<()>,
@@ -201,6 +208,18 @@ impl Meta {
         Meta(self.0 | Self::WATCHED)
     }
 
+    /// What says of which type the object is, without the flags.
+    #[inline(always)]
+    pub(crate) const fn type_word(self) -> u32 {
+        self.0 & (u32::MAX << Self::TYPE_SHIFT | Self::FAR)
+    }
+
+    /// The type word, and whether the object is [eventful](Self::is_eventful).
+    #[inline(always)]
+    pub(crate) const fn type_and_events(self) -> u32 {
+        self.type_word() | self.0 & (Self::TO_FINALIZE | Self::WATCHED)
+    }
+
     /// True if user code runs when the object dies, beside its destructor.
     #[inline(always)]
     pub(crate) const fn is_eventful(self) -> bool {
@@ -220,6 +239,8 @@ mod tests {
             visit: |_, _| {},
             clear: |_, _| {},
             drop: |_| {},
+            dismantle: |_, _| {},
+            teardown: || Teardown::Unknown,
             finalize: |_| {},
             layout: Layout::new::<()>(),
             type_id: TypeId::of::<()>,

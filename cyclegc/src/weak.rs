@@ -10,6 +10,7 @@ use cpymem_refcount::raw::Side;
 use crate::checked;
 use crate::gc_ptr::Gc;
 use crate::heap::HeapPtr;
+use crate::inquiry::{Inquiry, Teardown};
 use crate::object::ObjPtr;
 use crate::trace::Trace;
 use crate::visitor::{Clearer, Visitor};
@@ -257,5 +258,10 @@ unsafe impl<T: ?Sized + 'static> Trace for Weak<T> {
 
     fn needs_trace() -> bool {
         false
+    }
+
+    /// Drops nothing of the program's, but the callback, if it has one: then `visit` says so of the very value.
+    fn teardown(_: &mut Inquiry) -> Teardown {
+        Teardown::Plain
     }
 }

@@ -38,6 +38,14 @@ fn expand(mut input: DeriveInput) -> Result<Tokens> {
         });
     let needs = quote!(false #(|| #needs)*);
 
+    let teardown =
+        variants.iter().flat_map(|variant| &variant.fields).map(|Traced { ty, skip, .. }| match skip {
+            false => quote!(inquiry.of::<#ty>()),
+            true => quote!(::cpymem_cyclegc::Teardown::of_skipped::<#ty>()),
+        });
+    let own_teardown = if options.drop { quote!(Severs) } else { quote!(Plain) };
+    let teardown = quote!(::cpymem_cyclegc::Teardown::#own_teardown #(.and(#teardown))*);
+
     for param in input.generics.type_params_mut() {
         param.bounds.push(parse_quote!(::cpymem_cyclegc::Trace));
     }
@@ -77,12 +85,17 @@ fn expand(mut input: DeriveInput) -> Result<Tokens> {
                 match self { #(#visit)* _ => {} }
             }
 
+            #[inline]
             fn clear(&mut self, clearer: &mut ::cpymem_cyclegc::Clearer<'_>) {
                 match self { #(#clear)* _ => {} }
             }
 
             fn needs_trace() -> bool {
                 #needs
+            }
+
+            fn teardown(inquiry: &mut ::cpymem_cyclegc::Inquiry) -> ::cpymem_cyclegc::Teardown {
+                #teardown
             }
 
             #finalizer

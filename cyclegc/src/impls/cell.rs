@@ -4,6 +4,7 @@
 use core::cell::{Cell, OnceCell, RefCell};
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock, TryLockError};
 
+use crate::inquiry::{Inquiry, Teardown};
 use crate::trace::Trace;
 use crate::visitor::{Clearer, Visitor};
 
@@ -29,6 +30,10 @@ unsafe impl<T: Trace> Trace for RefCell<T> {
     fn needs_trace() -> bool {
         T::needs_trace()
     }
+
+    fn teardown(inquiry: &mut Inquiry) -> Teardown {
+        inquiry.of::<T>()
+    }
 }
 
 // SAFETY: a cell owns its value alone.
@@ -47,6 +52,10 @@ unsafe impl<T: Trace> Trace for Cell<T> {
     #[inline]
     fn needs_trace() -> bool {
         T::needs_trace()
+    }
+
+    fn teardown(inquiry: &mut Inquiry) -> Teardown {
+        inquiry.of::<T>()
     }
 }
 
@@ -69,6 +78,10 @@ macro_rules! lock {
 
             fn needs_trace() -> bool {
                 T::needs_trace()
+            }
+
+            fn teardown(inquiry: &mut Inquiry) -> Teardown {
+                inquiry.of::<T>()
             }
         }
     )* };
@@ -98,6 +111,10 @@ macro_rules! once {
 
             fn needs_trace() -> bool {
                 T::needs_trace()
+            }
+
+            fn teardown(inquiry: &mut Inquiry) -> Teardown {
+                inquiry.of::<T>()
             }
         }
     )* };

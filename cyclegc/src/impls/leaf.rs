@@ -9,6 +9,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::inquiry::{Inquiry, Teardown};
 use crate::trace::Trace;
 use crate::visitor::{Clearer, Visitor};
 
@@ -26,6 +27,10 @@ macro_rules! leaf {
             #[inline]
             fn needs_trace() -> bool {
                 false
+            }
+
+            fn teardown(_: &mut Inquiry) -> Teardown {
+                Teardown::Plain
             }
         }
     };

@@ -5,12 +5,21 @@ use core::hash::{BuildHasher, Hash};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 
 use super::may_own_gc;
+use crate::inquiry::{Inquiry, Teardown};
 use crate::trace::Trace;
 use crate::visitor::{Clearer, Visitor};
 
+/// That of parts which `clear` takes out and drops: their destructors are a part of it.
+pub(super) fn emptied(part: Teardown) -> Teardown {
+    match part {
+        Teardown::Plain => Teardown::Plain,
+        _ => Teardown::Unknown,
+    }
+}
+
 /// Maps. Keys cannot be changed in place, so a map whose keys own `Gc`s is emptied to sever them.
 macro_rules! map {
-    ($([$($generics:tt)*] $type:ty, $take:ident;)*) => { $(
+    ($([$($generics:tt)*] $type:ty, $take:ident $(, $hasher:ident)?;)*) => { $(
         // SAFETY: each key and each value is visited once, and cleared.
         unsafe impl<$($generics)*> Trace for $type {
             fn visit(&self, visitor: &mut Visitor<'_>) {
@@ -34,6 +43,14 @@ macro_rules! map {
             fn needs_trace() -> bool {
                 may_own_gc::<K>() || may_own_gc::<V>()
             }
+
+            fn teardown(inquiry: &mut Inquiry) -> Teardown {
+                let parts = match may_own_gc::<K>() {
+                    true => emptied(inquiry.of::<K>().and(inquiry.of::<V>())),
+                    false => inquiry.of::<V>(),
+                };
+                parts$(.and(Teardown::of_skipped::<$hasher>()))?
+            }
         }
     )* };
 }
@@ -47,13 +64,13 @@ fn take_btree_map<K, V>(map: &mut BTreeMap<K, V>) -> impl Iterator<Item = (K, V)
 }
 
 map! {
-    [K: Trace + Eq + Hash, V: Trace, S: BuildHasher] HashMap<K, V, S>, take_hash_map;
+    [K: Trace + Eq + Hash, V: Trace, S: BuildHasher] HashMap<K, V, S>, take_hash_map, S;
     [K: Trace + Ord, V: Trace] BTreeMap<K, V>, take_btree_map;
 }
 
 /// Sets, and heaps, whose elements cannot be changed in place either.
 macro_rules! set {
-    ($([$($generics:tt)*] $type:ty, $take:ident;)*) => { $(
+    ($([$($generics:tt)*] $type:ty, $take:ident $(, $hasher:ident)?;)*) => { $(
         // SAFETY: each element is visited once, and cleared.
         unsafe impl<$($generics)*> Trace for $type {
             fn visit(&self, visitor: &mut Visitor<'_>) {
@@ -70,6 +87,14 @@ macro_rules! set {
 
             fn needs_trace() -> bool {
                 may_own_gc::<T>()
+            }
+
+            fn teardown(inquiry: &mut Inquiry) -> Teardown {
+                let parts = match may_own_gc::<T>() {
+                    true => emptied(inquiry.of::<T>()),
+                    false => Teardown::Plain,
+                };
+                parts$(.and(Teardown::of_skipped::<$hasher>()))?
             }
         }
     )* };
@@ -88,7 +113,7 @@ fn take_heap<T>(heap: &mut BinaryHeap<T>) -> impl Iterator<Item = T> {
 }
 
 set! {
-    [T: Trace + Eq + Hash, S: BuildHasher] HashSet<T, S>, take_hash_set;
+    [T: Trace + Eq + Hash, S: BuildHasher] HashSet<T, S>, take_hash_set, S;
     [T: Trace + Ord] BTreeSet<T>, take_btree_set;
     [T: Trace + Ord] BinaryHeap<T>, take_heap;
 }

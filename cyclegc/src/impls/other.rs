@@ -4,6 +4,8 @@
 #[cfg(feature = "smallvec")]
 use super::may_own_gc;
 #[cfg(any(feature = "either", feature = "smallvec"))]
+use crate::inquiry::{Inquiry, Teardown};
+#[cfg(any(feature = "either", feature = "smallvec"))]
 use crate::trace::Trace;
 #[cfg(any(feature = "either", feature = "smallvec"))]
 use crate::visitor::{Clearer, Visitor};
@@ -13,8 +15,9 @@ use crate::visitor::{Clearer, Visitor};
 mod of_hashbrown {
     use core::hash::{BuildHasher, Hash};
 
-    use crate::impls::map::{map, set};
+    use crate::impls::map::{emptied, map, set};
     use crate::impls::may_own_gc;
+    use crate::inquiry::{Inquiry, Teardown};
     use crate::trace::Trace;
     use crate::visitor::{Clearer, Visitor};
 
@@ -26,16 +29,17 @@ mod of_hashbrown {
         set.drain()
     }
 
-    map! { [K: Trace + Eq + Hash, V: Trace, S: BuildHasher] hashbrown::HashMap<K, V, S>, take_map; }
-    set! { [T: Trace + Eq + Hash, S: BuildHasher] hashbrown::HashSet<T, S>, take_set; }
+    map! { [K: Trace + Eq + Hash, V: Trace, S: BuildHasher] hashbrown::HashMap<K, V, S>, take_map, S; }
+    set! { [T: Trace + Eq + Hash, S: BuildHasher] hashbrown::HashSet<T, S>, take_set, S; }
 }
 
 #[cfg(feature = "indexmap")]
 mod of_indexmap {
     use core::hash::{BuildHasher, Hash};
 
-    use crate::impls::map::{map, set};
+    use crate::impls::map::{emptied, map, set};
     use crate::impls::may_own_gc;
+    use crate::inquiry::{Inquiry, Teardown};
     use crate::trace::Trace;
     use crate::visitor::{Clearer, Visitor};
 
@@ -47,8 +51,8 @@ mod of_indexmap {
         set.drain(..)
     }
 
-    map! { [K: Trace + Eq + Hash, V: Trace, S: BuildHasher] indexmap::IndexMap<K, V, S>, take_map; }
-    set! { [T: Trace + Eq + Hash, S: BuildHasher] indexmap::IndexSet<T, S>, take_set; }
+    map! { [K: Trace + Eq + Hash, V: Trace, S: BuildHasher] indexmap::IndexMap<K, V, S>, take_map, S; }
+    set! { [T: Trace + Eq + Hash, S: BuildHasher] indexmap::IndexSet<T, S>, take_set, S; }
 }
 
 // SAFETY: each element is visited once, and cleared.
@@ -64,6 +68,10 @@ unsafe impl<A: smallvec::Array<Item: Trace>> Trace for smallvec::SmallVec<A> {
 
     fn needs_trace() -> bool {
         may_own_gc::<A::Item>()
+    }
+
+    fn teardown(inquiry: &mut Inquiry) -> Teardown {
+        inquiry.of::<A::Item>()
     }
 }
 
@@ -86,5 +94,9 @@ unsafe impl<L: Trace, R: Trace> Trace for either::Either<L, R> {
 
     fn needs_trace() -> bool {
         L::needs_trace() || R::needs_trace()
+    }
+
+    fn teardown(inquiry: &mut Inquiry) -> Teardown {
+        inquiry.of::<L>().and(inquiry.of::<R>())
     }
 }

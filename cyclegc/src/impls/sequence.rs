@@ -4,6 +4,7 @@
 use std::collections::{LinkedList, VecDeque};
 
 use super::may_own_gc;
+use crate::inquiry::{Inquiry, Teardown};
 use crate::trace::Trace;
 use crate::visitor::{Clearer, Visitor};
 
@@ -27,6 +28,10 @@ macro_rules! sequence {
             #[inline]
             fn needs_trace() -> bool {
                 may_own_gc::<T>()
+            }
+
+            fn teardown(inquiry: &mut Inquiry) -> Teardown {
+                inquiry.of::<T>()
             }
         }
     )* };
@@ -58,6 +63,10 @@ unsafe impl<T: Trace, const N: usize> Trace for [T; N] {
     fn needs_trace() -> bool {
         T::needs_trace()
     }
+
+    fn teardown(inquiry: &mut Inquiry) -> Teardown {
+        inquiry.of::<T>()
+    }
 }
 
 /// Tuples.
@@ -79,6 +88,10 @@ macro_rules! tuple {
 
             fn needs_trace() -> bool {
                 $($name::needs_trace())||*
+            }
+
+            fn teardown(inquiry: &mut Inquiry) -> Teardown {
+                Teardown::Plain$(.and(inquiry.of::<$name>()))*
             }
         }
     };

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 
 use super::may_own_gc;
+use crate::inquiry::{Inquiry, Teardown};
 use crate::trace::Trace;
 use crate::visitor::{Clearer, Note, Visitor};
 
@@ -33,6 +34,10 @@ unsafe impl<T: Trace> Trace for Option<T> {
     fn needs_trace() -> bool {
         T::needs_trace()
     }
+
+    fn teardown(inquiry: &mut Inquiry) -> Teardown {
+        inquiry.of::<T>()
+    }
 }
 
 // SAFETY: the one value that there is is visited once, and cleared.
@@ -54,6 +59,10 @@ unsafe impl<T: Trace, E: Trace> Trace for Result<T, E> {
     fn needs_trace() -> bool {
         T::needs_trace() || E::needs_trace()
     }
+
+    fn teardown(inquiry: &mut Inquiry) -> Teardown {
+        inquiry.of::<T>().and(inquiry.of::<E>())
+    }
 }
 
 // SAFETY: a box owns its value alone.
@@ -65,12 +74,19 @@ unsafe impl<T: Trace + ?Sized> Trace for Box<T> {
 
     #[inline]
     fn clear(&mut self, clearer: &mut Clearer<'_>) {
-        (**self).clear(clearer);
+        if may_own_gc::<T>() {
+            (**self).clear(clearer);
+        }
     }
 
     #[inline]
     fn needs_trace() -> bool {
         may_own_gc::<T>()
+    }
+
+    /// What may have no size cannot be asked.
+    fn teardown(_: &mut Inquiry) -> Teardown {
+        if may_own_gc::<T>() { Teardown::Unknown } else { Teardown::Plain }
     }
 }
 
@@ -91,6 +107,10 @@ macro_rules! wrapper {
 
             fn needs_trace() -> bool {
                 T::needs_trace()
+            }
+
+            fn teardown(inquiry: &mut Inquiry) -> Teardown {
+                inquiry.of::<T>()
             }
         }
     )* };
@@ -117,6 +137,10 @@ unsafe impl<T: Trace> Trace for ManuallyDrop<T> {
     fn needs_trace() -> bool {
         T::needs_trace()
     }
+
+    fn teardown(inquiry: &mut Inquiry) -> Teardown {
+        inquiry.of::<T>()
+    }
 }
 
 // SAFETY: a pinned box owns its value alone; nothing is moved.
@@ -126,11 +150,18 @@ unsafe impl<T: Trace + Unpin + ?Sized> Trace for Pin<Box<T>> {
     }
 
     fn clear(&mut self, clearer: &mut Clearer<'_>) {
-        (**self).clear(clearer);
+        if may_own_gc::<T>() {
+            (**self).clear(clearer);
+        }
     }
 
     fn needs_trace() -> bool {
         may_own_gc::<T>()
+    }
+
+    /// What may have no size cannot be asked.
+    fn teardown(_: &mut Inquiry) -> Teardown {
+        if may_own_gc::<T>() { Teardown::Unknown } else { Teardown::Plain }
     }
 }
 
@@ -154,6 +185,10 @@ where
     fn needs_trace() -> bool {
         may_own_gc::<B::Owned>()
     }
+
+    fn teardown(inquiry: &mut Inquiry) -> Teardown {
+        inquiry.of::<B::Owned>()
+    }
 }
 
 // SAFETY: the break or continue value that there is is visited once, and cleared.
@@ -174,5 +209,9 @@ unsafe impl<B: Trace, C: Trace> Trace for ControlFlow<B, C> {
 
     fn needs_trace() -> bool {
         B::needs_trace() || C::needs_trace()
+    }
+
+    fn teardown(inquiry: &mut Inquiry) -> Teardown {
+        inquiry.of::<B>().and(inquiry.of::<C>())
     }
 }
