@@ -24,6 +24,12 @@ def read(things):
         pass
 
 
+def private_beside_fresh():
+    """Bytes written to that are the process's alone, less its anonymous memory: a copied page adds to the first, a fresh one to both."""
+    private, anonymous = smaps("Private_Dirty"), smaps("Anonymous")
+    return None if private is None or anonymous is None else private - anonymous
+
+
 def in_child(act):
     """Bytes of the parent's pages that a forked child copied (None where the system does not tell), and how long it took."""
     reading, writing = os.pipe()
@@ -31,12 +37,12 @@ def in_child(act):
     if child == 0:
         status = 1
         try:
-            before = smaps("Shared_Dirty")
+            before = private_beside_fresh()
             start = clock()
             act()
             took = clock() - start
-            after = smaps("Shared_Dirty")
-            copied = None if after is None else max(0, before - after)
+            after = private_beside_fresh()
+            copied = None if after is None else max(0, after - before)
             os.write(writing, json.dumps([copied, took]).encode("ascii"))
             status = 0
         finally:

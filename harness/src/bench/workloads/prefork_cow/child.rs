@@ -87,13 +87,14 @@ fn live(act: &dyn Fn(), writing: libc::c_int) -> ! {
         }
     }
     let leave = Leave;
-    let before = shared_dirty();
+    let before = private_beside_fresh();
     let start = Instant::now();
     act();
     let ns = start.elapsed().as_nanos() as u64;
-    let copied = before.and_then(|before| Some(before.saturating_sub(shared_dirty()?)));
+    let copied = before.and_then(|before| Some(private_beside_fresh()? - before));
+    let copied = copied.map_or(u64::MAX, |bytes| u64::try_from(bytes).unwrap_or(0));
     let mut message = [0; 16];
-    message[..8].copy_from_slice(&copied.unwrap_or(u64::MAX).to_ne_bytes());
+    message[..8].copy_from_slice(&copied.to_ne_bytes());
     message[8..].copy_from_slice(&ns.to_ne_bytes());
     // SAFETY: the message has that many bytes. So few go into an empty pipe at once or not at all.
     unsafe { libc::write(writing, message.as_ptr().cast(), message.len()) };
@@ -115,8 +116,9 @@ fn answer(reading: libc::c_int) -> Option<[u64; 2]> {
     (read == 16).then(|| Some([word(0)?, word(8)?]))?
 }
 
-/// Bytes of pages that were written to and are not this process's alone, without allocating anything.
-fn shared_dirty() -> Option<u64> {
+/// Bytes of pages that were written to and are this process's alone, less its anonymous memory, without allocating
+/// anything: a copy of a shared page adds to the first, a fresh page to both.
+fn private_beside_fresh() -> Option<i64> {
     let mut text = [0; 4096];
     // SAFETY: the path ends with 0.
     let file = unsafe { libc::open(c"/proc/self/smaps_rollup".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
@@ -126,7 +128,9 @@ fn shared_dirty() -> Option<u64> {
     // SAFETY: the buffer has room for so many bytes; the kernel gives the whole file, which is shorter, at once.
     let read = unsafe { libc::read(file, text.as_mut_ptr().cast(), text.len()) };
     close(file);
-    kib_of(text.get(..usize::try_from(read).ok()?)?, b"Shared_Dirty:").map(|kib| kib * 1024)
+    let text = text.get(..usize::try_from(read).ok()?)?;
+    let bytes = |field| i64::try_from(kib_of(text, field)?.checked_mul(1024)?).ok();
+    Some(bytes(b"Private_Dirty:")? - bytes(b"Anonymous:")?)
 }
 
 /// The number of a line of smaps.
@@ -170,8 +174,8 @@ mod tests {
 
     #[test]
     fn numbers_of_smaps() {
-        let text = b"Rss:    12 kB\nShared_Clean:   3 kB\nShared_Dirty:       41 kB\n";
-        assert_eq!(kib_of(text, b"Shared_Dirty:"), Some(41));
+        let text = b"Rss:    12 kB\nPrivate_Clean:   3 kB\nPrivate_Dirty:       41 kB\n";
+        assert_eq!(kib_of(text, b"Private_Dirty:"), Some(41));
         assert_eq!(kib_of(text, b"Swap:"), None);
     }
 }
