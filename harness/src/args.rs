@@ -222,6 +222,12 @@ pub struct How {
     /// Let --save and --html replace a file.
     #[arg(long)]
     pub force: bool,
+    /// Make so many turns for a run that has several processes, and print them for it.
+    #[arg(long, hide = true, value_name = "TURNS")]
+    pub part: Option<usize>,
+    /// Of these workloads alone.
+    #[arg(long, hide = true, requires = "part", value_name = "NAME,...", value_delimiter = ',')]
+    pub part_of: Vec<String>,
 }
 
 /// What `bench` measures beside the workloads.

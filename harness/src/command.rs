@@ -1,6 +1,7 @@
 //! From the command line to what is printed.
 
 mod bench;
+mod processes;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -159,6 +159,14 @@ impl<'a> Selection<'a> {
         })
     }
 
+    /// Its comparisons with these names, all of them if there is no name.
+    #[must_use]
+    pub fn part(&self, names: &[String]) -> Selection<'a> {
+        let takes = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+        let comparisons = self.comparisons.iter().filter(|workload| takes(workload.page().name));
+        Selection { recordings: Vec::new(), comparisons: comparisons.copied().collect() }
+    }
+
     /// Whether nothing is run.
     pub fn is_empty(&self) -> bool {
         self.recordings.is_empty() && self.comparisons.is_empty()
@@ -226,7 +234,7 @@ fn comparisons(
     if second > 0 {
         let again = Setting { turns: second, ..*setting };
         for (record, &workload) in records.iter_mut().zip(workloads) {
-            record.continue_with(bench::run(workload, &again)?);
+            record.continue_with(bench::run(workload, &again)?, "the second pass");
         }
     }
     Ok(records)

@@ -54,6 +54,19 @@ fn a_saved_run_is_compared_and_never_replaced_unasked() {
     let with = |more: &[&str]| cpymem(&[&quick[..], more].concat());
     assert_eq!(with(&["--save", &file]).status.code(), Some(0));
     let saved = std::fs::read(&file).unwrap();
+    let run: Value = serde_json::from_slice(&saved).unwrap();
+    let (workload, turns) = (&run["workloads"][0], &run["turns"]);
+    let time = &workload["subjects"][0]["times"][0];
+    assert_eq!(
+        (time["samples"].as_array().unwrap().len(), turns),
+        (6, &6.into()),
+        "three processes, two turns each"
+    );
+    let claims = workload["checks"].as_array().unwrap();
+    assert!(
+        claims.iter().any(|check| check["claim"] == "subjects with other counts in another process"),
+        "{claims:?}"
+    );
     let again = with(&["--save", &file]);
     assert_eq!(again.status.code(), Some(1));
     assert!(again.stdout.is_empty());

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::processes::{self, Part};
 use super::{Failure, Outcome, json, outcome};
 use crate::allocators::child::Case;
 use crate::allocators::{self, Plan as AllocatorPlan};
@@ -44,7 +45,8 @@ impl From<error::Failure> for Failure {
 /// Every workload at a scale that keeps the whole under a minute.
 pub(super) fn main_job(options: Options, progress: &Progress) -> Result<Outcome, Failure> {
     let how = How { scale: MAIN_JOB_SCALE, seed: 1, ..How::default() };
-    finished(&measure(&Selection::everything(), &how, options, MAIN_JOB_TURNS, progress)?, options)
+    let turns = options.repeat.map_or(MAIN_JOB_TURNS, usize::from);
+    finished(&measure(&Selection::everything(), &how, options, turns, progress)?, options)
 }
 
 /// `cpymem bench` without a subcommand.
@@ -95,11 +97,24 @@ fn report(
     turns: usize,
     progress: &Progress,
 ) -> Result<Outcome, Failure> {
+    if let Some(turns) = how.part {
+        let record = measure(&selection.part(&how.part_of), how, options, turns, progress)?;
+        return Ok(Outcome { text: json(&Part::of(&record)), holds: true });
+    }
     // What cannot be written or read is told before minutes of work.
     let save = how.save.as_deref().map(|path| create(path, how.force)).transpose()?;
     let page = how.html.as_deref().map(|path| create(path, how.force)).transpose()?;
     let before = how.against.as_deref().map(saved).transpose()?;
-    let record = measure(selection, how, options, turns, progress)?;
+    let turns = options.repeat.map_or(turns, usize::from);
+    let record = match save.is_some() || before.is_some() {
+        true => {
+            let own = turns.div_ceil(processes::PROCESSES);
+            let mut record = measure(selection, how, options, own, progress)?;
+            processes::extend(&mut record, own, progress)?;
+            record
+        }
+        false => measure(selection, how, options, turns, progress)?,
+    };
     let holds = record.checks().all(|check| check.holds);
     if let Some((mut file, path)) = save.zip(how.save.as_deref()) {
         write(&mut file, path, &json(&record))?;
@@ -108,7 +123,8 @@ fn report(
         write(&mut file, path, &html::page(&record))?;
     }
     if let Some(before) = before {
-        let compared = against(&before, &record.saved());
+        let mut compared = against(&before, &record.saved());
+        processes::confirm(&mut compared, &before, record.turns, progress)?;
         let text = match (options.json, how.markdown) {
             (true, _) => json(&compared),
             (_, true) => markdown::against(&compared),
@@ -140,13 +156,7 @@ fn measure(
         .map(|path| Interpreter::ask(path))
         .collect::<Result<_, _>>()
         .map_err(Failure::Plan)?;
-    let setting = bench::Setting {
-        seed: how.seed,
-        scale: how.scale,
-        turns: options.repeat.map_or(turns, usize::from),
-        pythons: &pythons,
-        progress,
-    };
+    let setting = bench::Setting { seed: how.seed, scale: how.scale, turns, pythons: &pythons, progress };
     let plan = crate::replay::Plan { repeats: options.repeat.map(usize::from) };
     Ok(workloads::run(selection, plan, &setting)?)
 }
