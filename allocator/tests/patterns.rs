@@ -1,6 +1,6 @@
 //! Every pattern, small, on every kind of subject, with every byte of every block checked.
 #![cfg(feature = "patterns")]
-#![allow(unsafe_code, reason = "an allocator that forgets is an unsafe impl")]
+#![allow(unsafe_code, reason = "an allocator that forgets implements GlobalAlloc")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -8,8 +8,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::processes::{self, Part};
-use super::{Failure, Outcome, json, outcome};
+use super::{Failure, Outcome, json, outcome, processes};
 use crate::allocators::child::Case;
 use crate::allocators::{self, Plan as AllocatorPlan};
 use crate::args::{Allocator, Bench, How, Options, Run, Suite};
@@ -99,7 +98,7 @@ fn report(
 ) -> Result<Outcome, Failure> {
     if let Some(turns) = how.part {
         let record = measure(&selection.part(&how.part_of), how, options, turns, progress)?;
-        return Ok(Outcome { text: json(&Part::of(&record)), holds: true });
+        return Ok(Outcome { text: json(&record.saved()), holds: true });
     }
     // What cannot be written or read is told before minutes of work.
     let save = how.save.as_deref().map(|path| create(path, how.force)).transpose()?;

@@ -5,38 +5,24 @@
 //! them, one after the other, each with its own arguments and `--part`. What then seems to differ is measured once
 //! more in a fresh process before it is told.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::process::{Command, Stdio};
 
-use serde::{Deserialize, Serialize};
-
 use super::Failure;
 use crate::bench::against::{AgainstRecord, SavedRun, against};
-use crate::bench::record::WorkloadRecord;
 use crate::progress::Progress;
 use crate::record::MainRecord;
 
 /// Processes that share the turns of a run.
 pub(super) const PROCESSES: usize = 3;
 
-/// What one of them prints for the others.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Part {
-    workloads: Vec<WorkloadRecord>,
-}
-
-impl Part {
-    pub(super) fn of(record: &MainRecord) -> Part {
-        Part { workloads: record.workloads.clone() }
-    }
-}
-
 /// Lets the other processes make their turns, and adds them.
 pub(super) fn extend(record: &mut MainRecord, turns: usize, progress: &Progress) -> Result<(), Failure> {
     let start = std::time::Instant::now();
     for place in 1..PROCESSES {
         progress.pass(&format!("process {} of {PROCESSES}", place + 1));
-        for later in part(turns, &[])?.workloads {
+        for later in part(turns, &BTreeSet::new())?.workloads {
             if let Some(workload) = record.workloads.iter_mut().find(|workload| workload.name == later.name) {
                 workload.continue_with(later, "another process");
             }
@@ -55,26 +41,25 @@ pub(super) fn confirm(
     progress: &Progress,
 ) -> Result<(), Failure> {
     let doubtful = compared.differences.iter().filter(|difference| difference.kind != "count");
-    let mut names: Vec<String> =
-        doubtful.filter_map(|difference| Some(difference.what.split_once(" / ")?.0.to_owned())).collect();
-    names.dedup();
+    let names: BTreeSet<&str> =
+        doubtful.filter_map(|difference| Some(difference.what.split_once(" / ")?.0)).collect();
     if names.is_empty() {
         return Ok(());
     }
     progress.pass("once more what differs");
-    let again = SavedRun { workloads: part(turns, &names)?.workloads, ..before.clone() };
-    compared.confirm(&against(before, &again));
+    let again = against(before, &part(turns, &names)?);
+    compared.confirm(&again);
     Ok(())
 }
 
 /// A part of this run, made by another process.
-fn part(turns: usize, names: &[String]) -> Result<Part, Failure> {
+fn part(turns: usize, names: &BTreeSet<&str>) -> Result<SavedRun, Failure> {
     let fail = |what: String| Failure::Plan(format!("a process of the run: {what}"));
     let program = env::current_exe().map_err(|error| fail(error.to_string()))?;
     let mut command = Command::new(program);
     command.args(env::args_os().skip(1)).arg("--part").arg(turns.to_string());
     if !names.is_empty() {
-        command.arg("--part-of").arg(names.join(","));
+        command.arg("--part-of").arg(names.iter().copied().collect::<Vec<_>>().join(","));
     }
     let output = command
         .stdin(Stdio::null())
