@@ -1,7 +1,6 @@
 //! The feature `checked`: broken promises about raw parts are caught, and both places named.
 #![cfg(feature = "checked")]
 #![allow(unsafe_code, reason = "the tests break the promises of unsafe functions on purpose")]
-#![allow(clippy::undocumented_unsafe_blocks, reason = "what is broken on purpose has no proof")]
 
 use cpymem_refcount::rc::Rc;
 use cpymem_refcount::sync::Immortal;
@@ -33,7 +32,7 @@ macro_rules! tests_of {
                 let raw = $Pointer::into_raw($Pointer::new(String::from("x")));
                 // SAFETY: from `into_raw`.
                 let first = unsafe { $Pointer::from_raw(raw) };
-                // Broken: the reference has been taken back already.
+                // SAFETY: broken on purpose: the reference has been taken back already.
                 let second = unsafe { $Pointer::from_raw(raw) };
                 drop(first);
                 let message = complaint(|| drop(second));
@@ -49,7 +48,7 @@ macro_rules! tests_of {
                 let raw = $Pointer::into_raw($Pointer::new(String::from("x")));
                 // SAFETY: from `into_raw`.
                 let first = unsafe { $Pointer::from_raw(raw) };
-                // Broken: as above.
+                // SAFETY: broken on purpose: as above.
                 let second = ManuallyDrop::new(unsafe { $Pointer::from_raw(raw) });
                 drop(first);
                 for message in [
@@ -73,11 +72,11 @@ macro_rules! tests_of {
                 drop(unsafe { $Pointer::from_raw(raw) });
                 // The memory waits in quarantine: the next objects are elsewhere.
                 let _others: Vec<_> = (0..100).map($Pointer::new).collect();
-                // Broken: the reference is gone.
+                // SAFETY: broken on purpose: the reference is gone.
                 let message = complaint(|| drop(unsafe { $Pointer::from_raw(raw) }));
                 assert!(message.starts_with("a reference is made at"), "{message}");
                 assert_eq!(message.matches(file!()).count(), 3, "{message}");
-                // Broken: the same.
+                // SAFETY: broken on purpose: the same.
                 let message = complaint(|| unsafe { $Pointer::decrement_strong_count(raw) });
                 assert!(message.starts_with("a reference is made at"), "{message}");
             }
@@ -86,7 +85,7 @@ macro_rules! tests_of {
             fn a_count_below_zero() {
                 let object = $Pointer::new(1_u64);
                 let clone = object.clone();
-                // Broken: neither of the two references was given away.
+                // SAFETY: broken on purpose: neither of the two references was given away.
                 unsafe { $Pointer::decrement_strong_count($Pointer::as_ptr(&object)) };
                 drop(clone);
                 let message = complaint(|| drop(object));
@@ -101,7 +100,7 @@ macro_rules! tests_of {
                 struct Phoenix;
                 impl Drop for Phoenix {
                     fn drop(&mut self) {
-                        // Broken: the object is dead, and there is no reference to take.
+                        // SAFETY: broken on purpose: the object is dead, and there is no reference to take.
                         SAVED.set(Some(unsafe { $Pointer::from_raw(self) }));
                     }
                 }
@@ -139,9 +138,11 @@ tests_of!(sync, Arc);
 fn every_place_is_named() {
     let created = line(1);
     let raw = Rc::into_raw(Rc::new(5));
-    let taken = line(1);
+    let taken = line(2);
+    // SAFETY: from `into_raw`.
     let first = unsafe { Rc::from_raw(raw) };
-    let taken_again = line(1);
+    let taken_again = line(2);
+    // SAFETY: broken on purpose: the reference has been taken back already.
     let second = ManuallyDrop::new(unsafe { Rc::from_raw(raw) });
     drop(first);
     let used = line(1);
